@@ -1,0 +1,1 @@
+"""Prefect flows: order, schedules, retries and concurrency of the stages, nothing else."""

@@ -1,0 +1,1 @@
+"""Rules over plain signals, the outbox, the sinks, acknowledgement."""

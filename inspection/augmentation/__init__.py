@@ -1,0 +1,1 @@
+"""Symmetries and nuisances in source space, chosen per class by policy."""

@@ -1,0 +1,1 @@
+"""Frozen snapshots of files and labels, the wafer index, the lot-disjoint split."""

@@ -1,0 +1,1 @@
+"""Confusion matrices, thresholds, intervals and the report that people look at."""

@@ -1,0 +1,1 @@
+"""One module per file format and one table that recognises them by content."""

@@ -1,0 +1,1 @@
+"""The job ledger, the batcher and the worker."""

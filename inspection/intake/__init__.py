@@ -1,0 +1,1 @@
+"""Landing, physical checks per wafer, expectations per lot, quarantine."""

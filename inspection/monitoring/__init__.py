@@ -1,0 +1,1 @@
+"""Signals over time: what an engineer watches between alerts."""

@@ -1,0 +1,1 @@
+"""MLflow: log, gate, review, promote, audit. The only importer of MLflow."""

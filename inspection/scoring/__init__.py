@@ -1,0 +1,1 @@
+"""The bundle, the warm predictor, calibration, the unknown detector, the decision rule."""

@@ -1,0 +1,1 @@
+"""A fab that writes true files: products, tools, signatures, lots, and the truth."""

@@ -1,0 +1,1 @@
+"""SQL tables: wafers, predictions, alerts, reviews, audit, champions. The only importer of SQLAlchemy."""

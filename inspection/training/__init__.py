@@ -1,0 +1,1 @@
+"""Input pipeline, balance, losses, schedules, fit and resume."""
