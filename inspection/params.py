@@ -165,10 +165,7 @@ class Params(Section):
     @property
     def classes(self) -> dict[str, WaferClass]:
         """The taxonomy's entries as values, in the file's order."""
-        return {
-            name: WaferClass(name, entry.normal, frozenset(entry.symmetries), entry.severity)
-            for name, entry in self.taxonomy.items()
-        }
+        return {name: WaferClass(name, entry.normal, frozenset(entry.symmetries), entry.severity) for name, entry in self.taxonomy.items()}
 
 
 PACKAGED = Path(__file__).parent / "project"

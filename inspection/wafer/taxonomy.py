@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from inspection.errors import LabelError, bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Symmetry = Literal["rotation", "quarter_turn", "half_turn", "flip"]
 Severity = Literal["none", "low", "medium", "high"]

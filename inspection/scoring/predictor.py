@@ -1,0 +1,161 @@
+"""The warm predictor: a bundle's network compiled for a few static batch sizes, with the renderer, turns and rule that belong to it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from inspection.models import layers as _layers  # noqa: F401  (registers our layers for loading)
+from inspection.scoring.bundle import NETWORK, Bundle, bundle_sha256, config_sha256, read_bundle
+from inspection.scoring.calibration import softmax
+from inspection.scoring.decision import Scored, decide
+from inspection.views.renderer import turn_dies
+from inspection.views.shards import Views
+from inspection.views.tiles import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from inspection.wafer.maps import WaferMap
+
+
+class Predictor:
+    """Scores wafers with one bundle. Not for several threads at once; ``prepare`` may run in another thread than ``score``.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    network : keras.Model
+        With the layers ``embedding`` and ``logits``.
+    batch_sizes : sequence of int
+        Static batch sizes; every call is cut and padded to these, so that nothing is compiled after the warm-up.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        network: keras.Model,
+        batch_sizes: Sequence[int] = (8, 64),
+        *,
+        sha256: str = "",
+        config: str = "",
+    ) -> None:
+        self.bundle = bundle
+        self.sha256, self.config_sha256 = sha256, config
+        self.batch_sizes = tuple(sorted(batch_sizes))
+        self._uses_tiles = any(t.name == "tiles" for t in network.inputs)
+        both = keras.Model(network.inputs, [network.get_layer("logits").output, network.get_layer("embedding").output])
+        self._forward = _compiled(both)
+        for size in self.batch_sizes:
+            self._run(self._blank(size))
+
+    @classmethod
+    def load(cls, folder: Path, batch_sizes: Sequence[int] = (8, 64)) -> Predictor:
+        """Read, verify and warm up the bundle in ``folder``; raises ``BundleError`` when it was changed."""
+        bundle = read_bundle(folder)
+        network = keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True)
+        return cls(bundle, network, batch_sizes, sha256=bundle_sha256(folder), config=config_sha256(folder))
+
+    def prepare(self, maps: Sequence[WaferMap]) -> Views:
+        """Render ``maps`` as the model sees them."""
+        spec = self.bundle.spec
+        pairs = [render(m, spec) for m in maps]
+        if not pairs:
+            return self._blank(0)
+        return Views(np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs]), spec)
+
+    def score(self, views: Views) -> list[Scored]:
+        """The outcome of each wafer of ``views``."""
+        logits, embedding = self.outputs(views)
+        probabilities = softmax(logits, self.bundle.temperature)
+        detector, names = self.bundle.detector, self.bundle.taxonomy.names
+        distance = None if detector is None or len(views) == 0 else detector.distance(embedding)
+        flags = None if detector is None or distance is None else distance > detector.limit
+        decisions = decide(probabilities, self.bundle.thresholds, names, flags)
+        best = probabilities.argmax(axis=1) if len(views) else []
+        return [
+            Scored(
+                label=names[k],
+                decision=decisions[i],
+                probability=float(probabilities[i, k]),
+                probabilities={n: float(p) for n, p in zip(names, probabilities[i], strict=True)},
+                unknown_score=None if distance is None else float(distance[i]),
+            )
+            for i, k in enumerate(best)
+        ]
+
+    def outputs(self, views: Views, progress: Callable[[int, int], None] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Logits (n, k) averaged over the bundle's turns, and embeddings (n, f) of the unturned views."""
+        logits, embeddings, done = [], [], 0
+        while done < len(views):
+            left = len(views) - done
+            size = next((s for s in self.batch_sizes if s >= left), self.batch_sizes[-1])
+            part = views.take(np.arange(done, min(done + size, len(views))))
+            part_logits, part_embedding = self._turned(part, size)
+            logits.append(part_logits)
+            embeddings.append(part_embedding)
+            done += len(part)
+            if progress is not None:
+                progress(done, len(views))
+        if not logits:
+            _, embedding = self._run(self._blank(self.batch_sizes[0]))
+            return np.zeros((0, len(self.bundle.taxonomy)), np.float32), embedding[:0]
+        return np.concatenate(logits), np.concatenate(embeddings)
+
+    def _turned(self, part: Views, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        total: Any = 0.0
+        embedding: Any = None
+        for turn in self.bundle.turns:
+            views = part if np.array_equal(turn, np.eye(2)) else _turn_views(part, turn)
+            logits, features = self._run(_pad(views, size))
+            total = total + logits[: len(part)]
+            embedding = features[: len(part)] if embedding is None else embedding
+        return total / len(self.bundle.turns), embedding
+
+    def _run(self, views: Views) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        inputs = [views.images, views.tiles] if self._uses_tiles else [views.images]
+        logits, embedding = self._forward(inputs)
+        return keras.ops.convert_to_numpy(logits), keras.ops.convert_to_numpy(embedding)
+
+    def _blank(self, count: int) -> Views:
+        s = self.bundle.spec
+        return Views(
+            np.zeros((count, s.size_px, s.size_px, 3), np.uint8),
+            np.zeros((count, s.tiles, s.tile_px, s.tile_px, 3), np.uint8),
+            s,
+        )
+
+
+def _turn_views(views: Views, turn: NDArray[np.float64]) -> Views:
+    """Views of the turned wafers; exact for symmetries of the square, which the renderer commutes with."""
+    images = np.stack([turn_dies(i, turn) for i in views.images])
+    tiles = np.stack([[turn_dies(t, turn) for t in wafer] for wafer in views.tiles]) if views.spec.tiles else views.tiles
+    return Views(images, tiles, views.spec)
+
+
+def _pad(views: Views, size: int) -> Views:
+    missing = size - len(views)
+    if missing == 0:
+        return views
+    pad = ((0, missing), (0, 0), (0, 0), (0, 0))
+    return Views(np.pad(views.images, pad), np.pad(views.tiles, (*pad, (0, 0))), views.spec)
+
+
+def _compiled(model: keras.Model) -> Callable[[list[Any]], Any]:
+    """One compiled function per static shape: ``tf.function`` on TensorFlow, the model itself elsewhere."""
+
+    def forward(inputs: list[Any]) -> Any:
+        return model(inputs if len(inputs) > 1 else inputs[0], training=False)
+
+    if keras.backend.backend() == "tensorflow":
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import tensorflow as tf  # noqa: PLC0415  (only when it is the backend)
+
+        return tf.function(forward, reduce_retracing=False)
+    return forward

@@ -1,0 +1,56 @@
+"""Detail tiles: small windows cut where the defects are, for the texture that the global view blurs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inspection.views.renderer import ViewSpec, Window, bin_points, render_global, render_points, whole_wafer
+from inspection.wafer.maps import DefectMap, WaferMap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CELLS_PER_TILE = 2
+"""Tiles start on a grid of half their side, so that neighbours may overlap and no signature is cut at a fixed border."""
+
+
+def choose_windows(xy_um: NDArray[np.float64], wafer: DefectMap, tiles: int, tile_mm: float) -> list[Window]:
+    """At most ``tiles`` windows, the fullest first; deterministic.
+
+    Greedy: take the window with most points not yet covered (ties: upper, then left), mark its cells as covered, repeat. Windows without
+    any uncovered point are never taken, so a wafer without defects has none.
+    """
+    whole = whole_wafer(wafer)
+    cell_um = tile_mm * 1000.0 / CELLS_PER_TILE
+    cells = max(CELLS_PER_TILE, int(np.ceil(whole.side_um / cell_um)) + 1)
+    margin_um = (cells * cell_um - whole.side_um) / 2  # centred: points on and beyond the edge lie in a window too
+    grid = Window(whole.left_um - margin_um, whole.top_um + margin_um, cells * cell_um)
+    left = bin_points(xy_um, grid, cells, clip=True)
+    windows: list[Window] = []
+    span = cells - CELLS_PER_TILE + 1
+    for _ in range(tiles):
+        full = sum(left[i : i + span, j : j + span] for i in range(CELLS_PER_TILE) for j in range(CELLS_PER_TILE))
+        best = int(np.argmax(full))
+        row, col = divmod(best, span)
+        if np.asarray(full).flat[best] == 0:
+            break
+        left[row : row + CELLS_PER_TILE, col : col + CELLS_PER_TILE] = 0
+        windows.append(Window(grid.left_um + col * cell_um, grid.top_um - row * cell_um, tile_mm * 1000.0))
+    return windows
+
+
+def render_tiles(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
+    """Detail tiles of shape (spec.tiles, tile_px, tile_px, 3), fullest first, zeros after the last; a die map has none."""
+    images = np.zeros((spec.tiles, spec.tile_px, spec.tile_px, 3), np.uint8)
+    if isinstance(wafer, DefectMap) and spec.tiles:
+        xy_um = wafer.xy_um if turn is None else wafer.xy_um @ turn.T
+        for k, window in enumerate(choose_windows(xy_um, wafer, spec.tiles, spec.tile_mm)):
+            images[k] = render_points(wafer, window, spec.tile_px, turn)
+    return images
+
+
+def render(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """What a model sees of one wafer: the global view (size_px, size_px, 3) and the tiles (tiles, tile_px, tile_px, 3)."""
+    return render_global(wafer, spec.size_px, turn), render_tiles(wafer, spec, turn)
