@@ -1,0 +1,250 @@
+"""The command line: one command per stage and per daily question. Imports are lazy so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from inspection import console
+from inspection.errors import InputError
+
+app = typer.Typer(
+    name="inspection",
+    help="Watches silicon wafers: from a landed wafer defect map to an alert with evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="All that a run writes is below it.", show_default=True)]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
+SnapshotOption = Annotated[bool, typer.Option("--from-snapshot", help="Work on the frozen snapshot (this is how DVC calls it).")]
+HERE = Path("workspace")
+
+
+class Difficulty(StrEnum):
+    """How hard the simulated signatures are to tell apart."""
+
+    easy = "easy"
+    hard = "hard"
+
+
+class Format(StrEnum):
+    """What the simulated tools write."""
+
+    klarf12 = "klarf12"
+    klarf18 = "klarf18"
+    raster = "raster"
+    mixed = "mixed"
+
+
+def _stage(name: str, workspace: Path, *, as_json: bool, **options: Any) -> None:
+    """Run the stage ``name`` of ``inspection.stages`` with progress and print its report."""
+    with console.errors(as_json=as_json):
+        from inspection import stages
+
+        place = stages.open_workspace(workspace)
+        with console.reporting(name.replace("_", " ")) as report:
+            result = getattr(stages, name)(place, stages.params_of(place), report=report, **options)
+        console.answer(result, as_json=as_json, title=name.replace("_", " "))
+
+
+@app.command()
+def run(
+    input: Annotated[Optional[Path], typer.Option("--input", "-i", help="Folder of KLARF files, or a die-map archive (.npz).")] = None,  # noqa: A002, UP045
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Everything: from landed maps to alerts. Without --input a simulated fab supplies the maps."""
+    words = [sys.executable, "-m", "flows", "--workspace", str(workspace)]
+    words += ["--input", str(input)] if input is not None else []
+    words += ["--json"] if json else []
+    with console.errors(as_json=json):
+        if input is not None:
+            from inspection.stages import require_input
+
+            require_input(input)
+        sys.stdout.flush()
+        os.execv(sys.executable, words)  # noqa: S606  (flows stand above this module: it is started, not imported)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    lots: Annotated[int, typer.Option(min=1)] = 40,
+    wafers: Annotated[int, typer.Option(min=1, max=25, help="Wafers per lot.")] = 25,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    difficulty: Annotated[Difficulty, typer.Option()] = Difficulty.easy,
+    format: Annotated[Format, typer.Option()] = Format.klarf12,  # noqa: A002
+    raster_px: Annotated[int, typer.Option(min=64, max=100_000, help="Side of raster files; 56000 makes about 3 GB.")] = 2048,
+    first_lot: Annotated[int, typer.Option(min=1, help="Number of the first lot.")] = 1,
+    json: JsonOption = False,
+) -> None:
+    """Let a simulated fab write true files, labels.csv and truth.csv. Same arguments, same bytes."""
+    with console.errors(as_json=json):
+        from inspection.stages import simulate_fab
+
+        with console.reporting("simulate") as report:
+            result = simulate_fab(
+                out, lots=lots, wafers=wafers, seed=seed, difficulty=difficulty.value, format=format.value,
+                raster_px=raster_px, first_lot=first_lot, report=report,
+            )  # fmt: skip
+        console.answer(result, as_json=json, title=f"simulated fab in {out}")
+
+
+@app.command()
+def ingest(
+    source: Annotated[Optional[Path], typer.Argument(help="File or folder; default: the workspace's landing folder.")] = None,  # noqa: UP045
+    from_snapshot: SnapshotOption = False,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Claim, recognise and parse what landed; bad files go to quarantine with their reason."""
+    if from_snapshot:
+        _stage("materialise", workspace, as_json=json)
+    else:
+        _stage("ingest", workspace, as_json=json, source=source)
+
+
+@app.command()
+def validate(from_snapshot: SnapshotOption = False, workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Check each new lot with Great Expectations and rebuild the Data Docs."""
+    _stage("validate_snapshot" if from_snapshot else "validate", workspace, as_json=json)
+
+
+@app.command()
+def snapshot(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Freeze the labelled wafers of the store as the training set."""
+    _stage("snapshot", workspace, as_json=json)
+
+
+@app.command()
+def tile(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Draw the global view and the detail tiles of every wafer of the snapshot."""
+    _stage("tile", workspace, as_json=json)
+
+
+@app.command()
+def split(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Cut the snapshot into lot-disjoint parts; leakage is refused."""
+    _stage("split", workspace, as_json=json)
+
+
+@app.command()
+def train(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Train the network; an interrupted run goes on where it stopped."""
+    _stage("train", workspace, as_json=json)
+
+
+@app.command()
+def evaluate(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Tune thresholds on validation, judge on test, write the bundle and the report."""
+    _stage("evaluate", workspace, as_json=json)
+
+
+@app.command()
+def register(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Log the candidate in MLflow and register it as @candidate."""
+    _stage("register", workspace, as_json=json)
+
+
+@app.command()
+def promote(
+    version: Annotated[Optional[str], typer.Argument(help="Registered version; default: @candidate.")] = None,  # noqa: UP045
+    reason: Annotated[str, typer.Option(help="Why; it stays on the model.")] = "",
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Make a version the champion that workers serve."""
+    if not reason:
+        console.fail(InputError("Promotion needs a reason: expected --reason TEXT, got none. It stays on the model in the audit log."), as_json=json)
+    _stage("promote", workspace, as_json=json, version=version, reason=reason)
+
+
+@app.command()
+def classify(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of anything we can read.")],
+    out: Annotated[Path, typer.Option(help="Parquet file: one row per wafer.")] = Path("predictions.parquet"),
+    model: Annotated[str, typer.Option(help="champion, candidate or a version.")] = "champion",
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Score files without touching the store."""
+    _stage("classify", workspace, as_json=json, paths=paths, out=out, model=model)
+
+
+@app.command()
+def worker(
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="End when nothing is waiting.")] = False,
+    metrics_port: Annotated[Optional[int], typer.Option(help="Serve Prometheus metrics on this loopback port.")] = None,  # noqa: UP045
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Score waiting wafers with the champion; SIGTERM ends it after the batch in hand."""
+    _stage("work", workspace, as_json=json, until_empty=until_empty, metrics_port=metrics_port)
+
+
+@app.command()
+def alerts(
+    acknowledge: Annotated[Optional[int], typer.Option(help="Alert to acknowledge.")] = None,  # noqa: UP045
+    close: Annotated[Optional[int], typer.Option(help="Alert to close.")] = None,  # noqa: UP045
+    owner: Annotated[str, typer.Option(help="Who takes it.")] = "",
+    comment: Annotated[str, typer.Option(help="What was found.")] = "",
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Judge new predictions, send what is due, and list the alerts."""
+    with console.errors(as_json=json):
+        from inspection import stages
+
+        place = stages.open_workspace(workspace)
+        result = stages.alerts(
+            place, stages.params_of(place), report=console.silent, acknowledge=acknowledge, close=close, owner=owner, comment=comment
+        )
+        if json:
+            console.answer(result, as_json=True, title="alerts")
+        else:
+            keys = ("id", "state", "severity", "signature", "lot", "layer", "wafers", "opened_at", "owner")
+            console.table("alerts", keys, [[a.get(k) for k in keys] for a in result["alerts"]])
+
+
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(help="Any file that we can read.")],
+    png: Annotated[Optional[Path], typer.Option(help="Draw the wafer here.")] = None,  # noqa: UP045
+    index: Annotated[int, typer.Option(min=0, help="Which wafer of the file to draw.")] = 0,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Print what a file holds and draw its wafer."""
+    with console.errors(as_json=json):
+        from inspection.stages import show_file
+
+        result = show_file(file, workspace, png=png, index=index)
+        if json:
+            console.answer(result, as_json=True, title="")
+        else:
+            keys = ("lot", "wafer", "defects", "mean_x_um", "mean_y_um", "max_radius_um")
+            shown = result["wafers"]
+            console.table(f"{file}: {result['format']}, {len(shown)} wafers", keys, [[w[k] for k in keys] for w in shown[:25]])
+
+
+@app.command()
+def status(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """What is waiting, done, quarantined, alerted; which model is champion, since when."""
+    _stage("status", workspace, as_json=json)
+
+
+def main() -> None:
+    """Entry point of the command ``inspection``."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

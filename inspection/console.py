@@ -1,0 +1,112 @@
+"""What a person at a terminal sees: progress, tables, one JSON object for programs, and one line per error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from inspection.errors import InputError, InspectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Report = Callable[[int, int, str], None]
+    """(done, total, text): how a stage tells how far it is; total 0 = unknown."""
+
+DONE, FAILED, BAD_USAGE = 0, 1, 2
+LINE_EVERY_S = 5.0
+stderr = Console(stderr=True, highlight=False)
+
+
+def silent(_done: int, _total: int, _text: str) -> None:
+    """A report that nobody reads."""
+
+
+@contextmanager
+def reporting(title: str) -> Iterator[Report]:
+    """A progress bar on a terminal; elsewhere a plain line every few seconds, so that logs stay short."""
+    if not stderr.is_terminal:
+        yield _plain_lines(title)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+
+        def report(done: int, total: int, text: str) -> None:
+            bar.update(task, completed=done, total=total or None, description=f"{title}  {text}" if text else title)
+
+        yield report
+
+
+def _plain_lines(title: str) -> Report:
+    last = time.monotonic()
+
+    def report(done: int, total: int, text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_EVERY_S:
+            last = time.monotonic()
+            share = f" {done}/{total}" if total else ""
+            print(f"{title}{share} {text}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201  (this is the edge that prints)
+
+    return report
+
+
+def answer(result: dict[str, Any], *, as_json: bool, title: str) -> None:
+    """The outcome of a command: one JSON object on standard output, or a small table for a person."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, default=str) + "\n")
+        sys.stdout.flush()
+        return
+    table = Table(title=title, show_header=False, title_justify="left")
+    for key, value in result.items():
+        table.add_row(key.replace("_", " "), _plain(value))
+    Console(highlight=False).print(table)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table on standard output."""
+    shown = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        shown.add_row(*(_plain(cell) for cell in row))
+    Console(highlight=False).print(shown)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, dict):
+        return "\n".join(f"{k}: {_plain(v)}" for k, v in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        shown = [_plain(v) for v in value[:10]]
+        return "\n".join(shown + ([f"and {len(value) - 10} more"] if len(value) > 10 else [])) or "-"
+    return "-" if value is None else str(value)
+
+
+def fail(error: BaseException, *, as_json: bool = False) -> NoReturn:
+    """End the process with one line that says what is wrong: exit code 2 for what the user handed in, 1 for everything else."""
+    code = BAD_USAGE if isinstance(error, InputError) else FAILED
+    if as_json:
+        sys.stdout.write(json.dumps({"error": str(error), "kind": type(error).__name__, "exit_code": code}) + "\n")
+    stderr.print(f"[bold red]{type(error).__name__}[/]: ", end="")
+    stderr.print(str(error), markup=False)
+    sys.exit(code)
+
+
+@contextmanager
+def errors(*, as_json: bool = False) -> Iterator[None]:
+    """Turn this project's errors, a full disk and Ctrl-C into one line and an exit code; anything else keeps its traceback."""
+    try:
+        yield
+    except InspectionError as error:
+        fail(error, as_json=as_json)
+    except OSError as error:
+        fail(InspectionError(f"The system refused: {error}. Nothing is lost: free space or mend the path, then run the same command again."), as_json=as_json)  # fmt: skip
+    except KeyboardInterrupt:
+        fail(InspectionError("Interrupted. Run the same command again to go on where it stopped."), as_json=as_json)
