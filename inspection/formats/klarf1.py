@@ -1,7 +1,7 @@
 """KLARF 1.0, 1.1 and 1.2: the line family.
 
-A wafer reaches from its WaferID to the next one; specs, geometry and identity carry over until they are said again. The whole
-file is read before the first wafer is given out, so a damaged file gives an error and no wafer.
+A wafer reaches from its WaferID to the next one; specs, geometry and identity carry over until they are said again. The
+whole file is read before the first wafer is given out, so a damaged file gives an error and no wafer.
 """
 
 from __future__ import annotations
@@ -14,10 +14,19 @@ import numpy as np
 
 from inspection.errors import FormatError
 from inspection.formats import klarf_header, klarf_summary
+from inspection.formats.klarf_columns import Spec, number
 from inspection.formats.klarf_frame import place
 from inspection.formats.klarf_lists import DefectLists
-from inspection.formats.klarf_rows import Spec, number
-from inspection.formats.klarf_tokens import DEFECT_LIST, END_OF_FILE, MORE_ROWS, line_of, load, records, truncated, words
+from inspection.formats.klarf_tokens import (
+    DEFECT_LIST,
+    END_OF_FILE,
+    MORE_ROWS,
+    line_of,
+    load,
+    records,
+    truncated,
+    words,
+)
 from inspection.wafer.maps import SourceWafer
 
 if TYPE_CHECKING:
@@ -32,6 +41,7 @@ VERSIONS = ((1, 0), (1, 1), (1, 2))
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[A-Za-z]\w*[^;]*;\s*){0,8}?FileVersion\s+[0-9]", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][\w.\-/#%]*")
 _OF_ONE_WAFER = ("slot", "slotid", "slotnumber", "waferscribe", "processequipmentidlist")
+_OPENING = ("slot", "slotid", "samplecenterlocation", "lotid")
 _COUNTED = ("processequipmentidlist",)
 
 
@@ -89,7 +99,8 @@ def _refuse_cut(data: bytes) -> None:
 
 
 def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
-    wafer, done, notes = _Wafer({}), [], []
+    wafer, done = _Wafer({}), []
+    notes: list[str] = []
     spec: Spec | None = None
     for record in records(data):
         if record.name == END_OF_FILE:
@@ -105,15 +116,21 @@ def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
         if record.name == "defectrecordspec":
             spec = _spec(data, record, tokens, wafer.fields.get("tiffspec", []), notes)
             continue
-        if wafer.closed or (record.name == "waferid" and (wafer.lists or wafer.named)):
-            if record.name in ("waferid", "slot", "slotid", "samplecenterlocation", "inspectiontest", "lotid"):
-                done.append(wafer)
-                wafer = wafer.next(record.at)
-                if len(done) >= limits.max_wafers:
-                    raise _syntax(data, record, f"at most {limits.max_wafers} wafers", "more")
+        if _begins_wafer(wafer, record):
+            done.append(wafer)
+            wafer = wafer.next(record.at)
+            if len(done) >= limits.max_wafers:
+                raise _syntax(data, record, f"at most {limits.max_wafers} wafers", "more")
         _take(wafer, record, tokens)
     done.append(wafer)
     return done, notes
+
+
+def _begins_wafer(wafer: _Wafer, record: Record) -> bool:
+    """Whether ``record`` belongs to the next wafer: a second WaferID, or a wafer's own field behind the summary."""
+    if record.name == "waferid":
+        return wafer.named or bool(wafer.lists)
+    return wafer.closed and record.name in _OPENING
 
 
 def _take(wafer: _Wafer, record: Record, tokens: list[str]) -> None:
@@ -149,7 +166,7 @@ def _spec(data: bytes, record: Record, tokens: list[str], tiff: list[str], notes
     if number(tokens[0]) != len(names):
         notes.append(f"spec: DefectRecordSpec declares {tokens[0][:20]} columns and names {len(names)}")
     per_image = 2
-    if len(tiff) > 1 and tiff[0].startswith("6.1") and tiff[1].isdecimal() and 0 < int(tiff[1]) < 1000:  # noqa: PLR2004
+    if len(tiff) > 1 and tiff[0].startswith("6.1") and tiff[1].isdecimal() and 0 < int(tiff[1]) < 1000:
         per_image = int(tiff[1])
     return Spec(names, per_image)
 
@@ -172,8 +189,8 @@ def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, index: int, file_not
     _check_version(wafer, where)
     plan = [klarf_header.die_indices(t, n, notes, line_of(data, at)) for t, n, at in wafer.plan]
     dies = np.concatenate(plan) if plan else None
-    info = klarf_header.info(wafer.fields, notes, klarf_header.UM_PER_UNIT_1, where)
-    grid = klarf_header.grid(wafer.fields, dies, notes, klarf_header.UM_PER_UNIT_1, where)
+    info = klarf_header.info(wafer.fields, notes, klarf_header.UNITS_PER_UM_1, where)
+    grid = klarf_header.grid(wafer.fields, dies, notes, klarf_header.UNITS_PER_UM_1, where)
     columns = lists.columns(data, wafer.lists)
     made, more = place(info, columns, grid, where)
     notes += more + klarf_summary.notes(wafer.summary, columns, made.defects)

@@ -51,7 +51,7 @@ def parse(data: bytes) -> Node:
     Raises
     ------
     FormatError
-        ``klarf.truncated``: the content stops before EndOfFile; ``klarf.syntax``: another token than the grammar allows.
+        ``klarf.truncated``: the content stops before EndOfFile; ``klarf.syntax``: a token that the grammar forbids.
     """
     reader = _Reader(data)
     root = reader.record(0)
@@ -162,11 +162,12 @@ class _Reader:
 
     def _columns(self) -> list[tuple[str, str]]:
         self.expect(b"{")
-        columns, pair = [], []
+        columns: list[tuple[str, str]] = []
+        pair: list[str] = []
         while True:
             token = self.token()
             if token in (b",", b"}"):
-                if len(pair) == 2:  # noqa: PLR2004 - a type and a name
+                if len(pair) == 2:
                     columns.append((pair[0].lower(), pair[1].upper()))
                 elif pair or token == b",":
                     raise self.wrong("a type and a name per column", " ".join(pair))

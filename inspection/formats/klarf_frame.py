@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MARKS = ("DOWN", "LEFT", "UP", "RIGHT")
-"""Where the notch is in the file's frame; the position is the number of quarter turns, anticlockwise, that bring it down."""
+"""Where the notch is in the file's frame; the position counts the anticlockwise quarter turns that bring it down."""
 
 _ON_DIE_TOLERANCE_UM = 1.0
 

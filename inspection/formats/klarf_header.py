@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
+from inspection.formats.klarf_columns import number
 from inspection.formats.klarf_frame import MARKS, Grid
-from inspection.formats.klarf_rows import number
 from inspection.wafer.maps import DEFAULT_DIAMETER_MM, WaferInfo
 
 if TYPE_CHECKING:
@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 Fields = dict[str, list[str]]
 """Tokens of each field by its name in lower case."""
 
-UM_PER_UNIT_1 = 1.0
-UM_PER_UNIT_18 = 1e-3
+UNITS_PER_UM_1 = 1.0
+UNITS_PER_UM_18 = 1e3
+"""Lengths: 1.0 to 1.2 are in um, 1.8 in nm. Dividing keeps the exact decimal, multiplying by 1e-3 would not."""
 
 _DATE = re.compile(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})")
 _TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
+_NO_NAME = ("", "NONE", "NA")
+_UNSET = datetime(1970, 1, 1, tzinfo=UTC)
+"""How tools write a clock that was never set."""
+
 _CENTURY_TURN = 70
 """Two-digit years from here on belong to the 20th century."""
 
@@ -34,27 +39,27 @@ _CENTURY_TURN = 70
 def timestamp(tokens: Sequence[str]) -> datetime | None:
     """UTC time of `MM-DD-YY HH:MM:SS`, with 2 or 4 digits of year, or ISO 8601; None where it is no time.
 
-    A time without zone is taken as UTC. Where the first number cannot be a month and the second can, they change places.
+    A time without zone is taken as UTC. Where the first number cannot be a month and the second can, they change
+    places.
     """
     joined = " ".join(tokens).strip()
     date = _DATE.match(joined)
     if date is None:
         return None
-    first, second, third = (int(g) for g in date.groups())
+    one, two, three = (int(g) for g in date.groups())
     if len(date[1]) == len("2000"):
-        year, month, day = first, second, third
+        year, month, day = one, two, three
     else:
-        month, day, year = first, second, third
+        month, day, year = one, two, three
         if len(date[3]) <= len("00"):
             year += 1900 if year >= _CENTURY_TURN else 2000
     if month > 12 >= day:
         month, day = day, month
     clock = _TIME.match(joined[date.end() :].lstrip(" T"))
     hour, minute, second, fraction, zone = clock.groups() if clock else ("0", "0", "0", None, None)
+    microsecond = int((fraction or "0")[:6].ljust(6, "0"))
     try:
-        local = datetime(
-            year, month, day, int(hour), int(minute), int(second or 0), int((fraction or "0")[:6].ljust(6, "0")), tzinfo=UTC
-        )
+        local = datetime(year, month, day, int(hour), int(minute), int(second or 0), microsecond, tzinfo=UTC)
         return local - _offset(zone)
     except (ValueError, OverflowError):
         return None
@@ -67,7 +72,7 @@ def _offset(zone: str | None) -> timedelta:
     return -span if zone.startswith("-") else span
 
 
-def info(fields: Fields, notes: list[str], um_per_unit: float, where: str) -> WaferInfo:
+def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> WaferInfo:
     """Identity of a wafer from its fields; names of 1.8 are understood beside those of 1.2.
 
     Raises
@@ -75,37 +80,48 @@ def info(fields: Fields, notes: list[str], um_per_unit: float, where: str) -> Wa
     FormatError
         ``klarf.number``: a wafer size that cannot be.
     """
-    at = _first(fields, "resulttimestamp", "filetimestamp")
+    at = _first(fields, "resulttimestamp")
     inspected_at = timestamp(at)
-    if at and inspected_at is None:
+    if inspected_at == _UNSET:
+        inspected_at = None
+    elif at and inspected_at is None:
         notes.append(f"no time: ResultTimestamp is `{' '.join(at)[:40]}`")
-    station = _first(fields, "inspectionstationid")
+    tool, chamber = _equipment(fields)
     slot = _first(fields, "slot", "slotid", "slotnumber")
-    chamber = "/".join(t for t in fields.get("processequipmentidlist", []) if t)
     return WaferInfo(
         lot=_one(fields, "lotid") or "",
         wafer=_one(fields, "waferid") or "",
         slot=int(slot[0]) if slot and re.fullmatch(r"[+-]?\d{1,9}", slot[0]) else None,
         product=_one(fields, "deviceid", "product", "productid"),
         layer=_one(fields, "stepid"),
-        tool=(station[-1] or None) if station else None,
-        chamber=chamber or None,
+        tool=tool,
+        chamber=chamber,
         recipe=_one(fields, "setupid", "recipeid"),
         inspected_at=inspected_at,
-        diameter_mm=_diameter_mm(fields, notes, um_per_unit, where),
+        diameter_mm=_diameter_mm(fields, notes, units_per_um, where),
     )
 
 
-def grid(fields: Fields, plan: NDArray[np.int64] | None, notes: list[str], um_per_unit: float, where: str) -> Grid:
+def _equipment(fields: Fields) -> tuple[str | None, str | None]:
+    """Tool and chamber: the first `TOOL:CHAMBER` of ProcessEquipmentIDList, else the inspection station."""
+    process = next((t.strip() for t in fields.get("processequipmentidlist", []) if t.strip() not in _NO_NAME), None)
+    if process is not None:
+        tool, _, chamber = process.partition(":")
+        return tool or None, chamber or None
+    station = fields.get("inspectionstationid", [])
+    return (station[-1] if station and station[-1].strip() not in _NO_NAME else None), None
+
+
+def grid(fields: Fields, plan: NDArray[np.int64] | None, notes: list[str], units_per_um: float, where: str) -> Grid:
     """Geometry of a wafer from its fields.
 
     Raises
     ------
     FormatError
-        ``klarf.missing``: no DiePitch or SampleCenterLocation; ``klarf.number``: one that is no number, or a pitch that is
-        not positive; ``klarf.orientation``: an orientation that nobody knows.
+        ``klarf.missing``: no DiePitch or SampleCenterLocation; ``klarf.number``: one that is no number, or a pitch that
+        is not positive; ``klarf.orientation``: an orientation that nobody knows.
     """
-    pitch = _pair(fields, "diepitch", um_per_unit, where)
+    pitch = _pair(fields, "diepitch", units_per_um, where)
     if min(pitch) <= 0:
         raise _bad_number("a positive DiePitch", pitch, where)
     origin = fields.get("dieorigin", [])
@@ -126,7 +142,7 @@ def grid(fields: Fields, plan: NDArray[np.int64] | None, notes: list[str], um_pe
         )
     return Grid(
         pitch_um=pitch,
-        center_um=_pair(fields, "samplecenterlocation", um_per_unit, where),
+        center_um=_pair(fields, "samplecenterlocation", units_per_um, where),
         mark=mark,
         mirrored=_one(fields, "coordinatesmirrored", upper=True) == "YES",
         plan=plan,
@@ -161,7 +177,7 @@ def _one(fields: Mapping[str, list[str]], *names: str, upper: bool = False) -> s
     return (value.upper() if upper else value) or None
 
 
-def _pair(fields: Fields, name: str, um_per_unit: float, where: str) -> tuple[float, float]:
+def _pair(fields: Fields, name: str, units_per_um: float, where: str) -> tuple[float, float]:
     if name not in fields:
         raise FormatError(
             "klarf.missing",
@@ -170,26 +186,26 @@ def _pair(fields: Fields, name: str, um_per_unit: float, where: str) -> tuple[fl
             got="none",
             action="Without it no defect can be placed on the wafer: let the tool export it.",
         )
-    values = [number(t) * um_per_unit for t in fields[name]]
+    values = [number(t) / units_per_um for t in fields[name]]
     if len(values) != 2 or not all(map(math.isfinite, values)):
         raise _bad_number(f"two numbers in {name}", " ".join(fields[name])[:60], where)
     return values[0], values[1]
 
 
-def _diameter_mm(fields: Fields, notes: list[str], um_per_unit: float, where: str) -> float:
+def _diameter_mm(fields: Fields, notes: list[str], units_per_um: float, where: str) -> float:
     tokens = fields.get("samplesize", [])
     values = [number(t) for t in tokens]
     if not values:
         notes.append(f"no SampleSize: {DEFAULT_DIAMETER_MM:g} mm assumed")
         return DEFAULT_DIAMETER_MM
-    if um_per_unit == UM_PER_UNIT_1:
+    if units_per_um == UNITS_PER_UM_1:
         # The first number says how many follow (or the shape); a rectangle is held by the circle of its longer side.
         sides = values[1:] or values
         if len(sides) > 1:
             notes.append(f"rectangle: SampleSize {' '.join(tokens)[:40]}, the longer side is taken as the diameter")
         diameter = max(sides)
     else:
-        diameter = max(values) * um_per_unit / 1000.0
+        diameter = max(values) / units_per_um / 1000.0
     if not 1.0 <= diameter <= 10_000.0:
         raise _bad_number("a SampleSize of 1 to 10000 mm", " ".join(tokens)[:40], where)
     return diameter

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.klarf_rows import (
+from inspection.formats.klarf_columns import (
     Layout,
     Spec,
     Tokens,
@@ -34,7 +34,7 @@ RawList: TypeAlias = tuple[Spec, tuple[tuple[int, int], ...], int]
 
 @dataclass(slots=True)
 class DefectLists:
-    """How the defect lists of a file are to be read: the chosen layout of each spec, and the tokens of lists not yet read."""
+    """How the defect lists of a file are to be read: the layout of each spec, and the tokens not yet used."""
 
     chosen: dict[Spec, Layout | None]
     tokens: dict[int, Tokens]

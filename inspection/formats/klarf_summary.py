@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.formats.klarf_rows import number
+from inspection.formats.klarf_columns import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 CM2_PER_UM2 = 1e-8
 _MOST = 10
 _ROUNDING = 1e-3
-_DENSITY = re.compile(r"summary: test \S+ declares DEFDENSITY \S+ per cm2, NDEFECT / AreaPerTest is (\S+) per cm2, off by (\S+)")
+_DENSITY = re.compile(
+    r"summary: test \S+ declares DEFDENSITY \S+ per cm2, NDEFECT / AreaPerTest is (\S+) per cm2, off by (\S+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ class Declared:
     area_um2: float | None
 
 
-def declared(names: Sequence[str], tokens: Sequence[str], area_um2: Mapping[int, float], unit_um2: float = 1.0) -> list[Declared]:
+def declared(
+    names: Sequence[str], tokens: Sequence[str], area_um2: Mapping[int, float], unit_um2: float = 1.0
+) -> list[Declared]:
     """Rows of a summary table; tokens that do not fill a row are left out. ``unit_um2`` is the file's unit of area."""
     width = len(names)
     rows = [tokens[i : i + width] for i in range(0, len(tokens) - width + 1, width)] if width else []
@@ -68,14 +72,14 @@ def notes(rows: Sequence[Declared], columns: Mapping[str, NDArray], defects: int
         off = abs(row.density_per_cm2 - expected) / max(expected, abs(row.density_per_cm2), 1e-300)
         if off > _ROUNDING:
             out.append(
-                f"summary: test {row.test} declares DEFDENSITY {row.density_per_cm2:g} per cm2, NDEFECT / AreaPerTest is "
-                f"{expected:g} per cm2, off by {off:.6f}"
+                f"summary: test {row.test} declares DEFDENSITY {row.density_per_cm2:g} per cm2, "
+                f"NDEFECT / AreaPerTest is {expected:g} per cm2, off by {off:.6f}"
             )
     return out if len(out) <= _MOST else [*out[:_MOST], f"summary: and {len(out) - _MOST} more differences"]
 
 
 def density_deviations(lines: Iterable[str]) -> list[float]:
-    """Relative deviations of the density checksum (0 to 2) among the notes of a wafer; those within .001 are not noted."""
+    """Relative deviations (0 to 2) of the density checksum among a wafer's notes; those within .001 are not noted."""
     return [float(m[2]) for line in lines if (m := _DENSITY.match(line))]
 
 

@@ -33,7 +33,7 @@ _TOKEN = re.compile(rb'"([^"]*)"|([^\s"]+)')
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: ``name`` in lower case, the byte ranges of its content (several for a defect list), and where it begins."""
+    """One record: ``name`` in lower case, byte ranges of its content (several for a defect list), where it begins."""
 
     name: str
     parts: tuple[tuple[int, int], ...]
@@ -162,7 +162,7 @@ def _refuse_trailing(data: bytes, at: int) -> None:
 
 
 def _list_parts(data: bytes, at: int) -> tuple[tuple[tuple[int, int], ...], int]:
-    """Byte ranges of the rows of one defect list, and the place behind its `;` (the `;` of a file-name record does not end it)."""
+    """Byte ranges of the rows of one defect list, and the place behind its `;` (not that of a file-name record)."""
     parts: list[tuple[int, int]] = []
     begin = at
     while True:

@@ -16,10 +16,42 @@ if TYPE_CHECKING:
 
 NOT_A_NUMBER = (b"NA", b"N/A", b"NULL")
 INTEGER_COLUMNS = frozenset(
-    "DEFECTID XINDEX YINDEX CLASSNUMBER TEST CLUSTERNUMBER ROUGHBINNUMBER FINEBINNUMBER REVIEWSAMPLE IMAGECOUNT "
-    "SAMPLEBINNUMBER CHANNELID MANSEMCLASS AUTOSEMCLASS AUTOONSEMCLASS MICROSIGCLASS MACROSIGCLASS ADDERFLAG AUTOOFFSEMCLASS "
-    "AUTOOFFOPTADC FACLASS INTENSITY MACROSIGID REGIONID REPEATER EVENTTYPE EBRLINE POLARITY MANOPTCLASS DBCLASS DBGROUP "
-    "CAREAREAGROUPCODE NUISANCE CHIP_KILLER".split()
+    [
+        "DEFECTID",
+        "XINDEX",
+        "YINDEX",
+        "CLASSNUMBER",
+        "TEST",
+        "CLUSTERNUMBER",
+        "ROUGHBINNUMBER",
+        "FINEBINNUMBER",
+        "REVIEWSAMPLE",
+        "IMAGECOUNT",
+        "SAMPLEBINNUMBER",
+        "CHANNELID",
+        "MANSEMCLASS",
+        "AUTOSEMCLASS",
+        "AUTOONSEMCLASS",
+        "MICROSIGCLASS",
+        "MACROSIGCLASS",
+        "ADDERFLAG",
+        "AUTOOFFSEMCLASS",
+        "AUTOOFFOPTADC",
+        "FACLASS",
+        "INTENSITY",
+        "MACROSIGID",
+        "REGIONID",
+        "REPEATER",
+        "EVENTTYPE",
+        "EBRLINE",
+        "POLARITY",
+        "MANOPTCLASS",
+        "DBCLASS",
+        "DBGROUP",
+        "CAREAREAGROUPCODE",
+        "NUISANCE",
+        "CHIP_KILLER",
+    ]
 )
 _ALIGNED = ("DEFECTID", "XINDEX", "YINDEX", "TEST", "CLASSNUMBER")
 """Columns that hold whole numbers in every file seen: a wrong guess of the row width shows here."""
@@ -27,7 +59,7 @@ _ALIGNED = ("DEFECTID", "XINDEX", "YINDEX", "TEST", "CLASSNUMBER")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How an image list is written: with its own count, also where there is no image, in groups of ``per_image`` tokens."""
+    """How an image list is written: with its own count or not, also without images or not, in groups of tokens."""
 
     own_count: bool
     zero_left_out: bool
@@ -36,7 +68,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Columns of a defect list, in upper case as the files have them; ``per_image`` tokens per image as TiffSpec says."""
+    """Columns of a defect list, in upper case as files have them; ``per_image`` tokens per image as TiffSpec says."""
 
     names: tuple[str, ...]
     per_image: int = 2
@@ -159,8 +191,8 @@ def on_lines(tokens: Tokens, starts: NDArray[np.int64]) -> int:
 def columns(tokens: Tokens, spec: Spec, starts: NDArray[np.int64], layout: Layout | None) -> dict[str, NDArray]:
     """One array per column, of shape (rows,); the image list itself is left out.
 
-    Known whole-number columns become int32 (int64 where too large), others float64, NA is NaN; a column with other words
-    stays text.
+    Known whole-number columns become int32 (int64 where too large), others float64, NA is NaN; a column with other
+    words stays text.
     """
     out: dict[str, NDArray] = {}
     names = spec.names
@@ -217,7 +249,8 @@ def _without_images(
 
 def _walk(tokens: Tokens, at: int, tail: int, count_at: int | None, layout: Layout) -> NDArray[np.int64] | None:
     """Rows of variable width, one after the other."""
-    values, starts, here = memoryview(tokens.values), [], 0
+    values: memoryview = memoryview(tokens.values.data)
+    starts, here = [], 0
     for end in tokens.ends:
         while here < end:
             starts.append(here)
