@@ -147,7 +147,7 @@ def _prepared(wafer_map: DefectMap) -> KlarfWafer:
 
 
 def _area(dies: NDArray[np.int32], pitch_um: NDArray, centre_um: NDArray, radius_um: float, steps: int = 12) -> float:
-    """Area of ``dies`` that lies on the wafer, um^2; a die across the edge is sampled at ``steps`` x ``steps`` places."""
+    """Area of ``dies`` on the wafer, um^2; a die across the edge is sampled at ``steps`` x ``steps`` places."""
     low = dies * pitch_um - centre_um
     farthest = np.maximum(np.abs(low), np.abs(low + pitch_um))
     crossing = low[np.hypot(*farthest.T) > radius_um]

@@ -1,9 +1,10 @@
 """Writes KLARF 1.2 (line records, micrometres) and 1.8 (nested records, nanometres).
 
-A defect at (x, y) of the wafer frame is written by die and offset, so that ``x = XINDEX * DiePitch.x + XREL - SampleCenterLocation.x``.
-Pitch and centre are rounded to a nanometre first and offsets taken against the rounded values, so a reader gets every position back
-to half a nanometre whatever the index. ``DieOrigin`` is 0 0. Tool and chamber are one ``"TOOL:CHAMBER"`` entry of
-``ProcessEquipmentIDList``. Files are written aside and renamed: a reader never meets half of one.
+A defect at (x, y) of the wafer frame is written by die and offset, so that ``x = XINDEX * DiePitch.x + XREL -
+SampleCenterLocation.x``. Pitch and centre are rounded to a nanometre first and offsets taken against the rounded
+values, so a reader gets every position back to half a nanometre whatever the index. ``DieOrigin`` is 0 0. Tool and
+chamber are one ``"TOOL:CHAMBER"`` entry of ``ProcessEquipmentIDList``. Files are written aside and renamed: a reader
+never meets half of one.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ def write_klarf12(
     path : Path
         The file; replaced when it exists.
     maps : sequence of DefectMap
-        Wafers of one lot, product, layer, recipe, diameter and pitch. A map without a pitch is written as one die as large as the wafer;
-        one without dies gets no SampleTestPlan. Numeric attributes become columns under their own names.
+        Wafers of one lot, product, layer, recipe, diameter and pitch. A map without a pitch is written as one die as
+        large as the wafer; one without dies gets no SampleTestPlan. Numeric attributes become columns under their own
+        names.
     station : (str, str, str)
         Maker, model and id of the inspection station.
     classes : mapping of int to str

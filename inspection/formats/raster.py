@@ -13,6 +13,7 @@ Sidecar (``NAME.yaml`` beside ``NAME.npy``), every key optional::
 
 from __future__ import annotations
 
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
 
     from inspection.params import Ingest
 
-STRIP_BYTES = 16 * 2**20
+STRIP_BYTES = 4 * 2**20
 """Most that is held of a raster at any time."""
 DENSE_SHARE = 0.05
 MAGIC = b"\x93NUMPY"
+HEADER_FAULTS = (ValueError, TypeError, SyntaxError, TokenError, EOFError, RecursionError, MemoryError)
+"""What NumPy raises on a header that is not one: it is parsed as a Python literal."""
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature that every format shares
@@ -46,7 +49,8 @@ def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature
 def write_raster(path: Path, wafer_map: DefectMap, size_px: int, pixel_um: float, value: int = 255) -> int:
     """Write a wafer as a square 8-bit raster and its sidecar; two defects in one pixel become one.
 
-    Strips without a defect are skipped over, which leaves zeros: the file has its full length and takes little room on most disks.
+    Strips without a defect are skipped over, which leaves zeros: the file has its full length and takes little room on
+    most disks.
 
     Parameters
     ----------
@@ -56,7 +60,8 @@ def write_raster(path: Path, wafer_map: DefectMap, size_px: int, pixel_um: float
     size_px : int
         Rows and columns. The wafer centre is the centre of the raster.
     pixel_um : float
-        Size of a pixel. ``size_px * pixel_um`` below the diameter would cut the wafer: refused when a defect falls outside.
+        Size of a pixel. ``size_px * pixel_um`` below the diameter would cut the wafer: refused when a defect falls
+        outside.
     value : int
         Of a defect's pixel, 1 to 255.
 
@@ -72,8 +77,8 @@ def write_raster(path: Path, wafer_map: DefectMap, size_px: int, pixel_um: float
     """
     if path.suffix != ".npy" or size_px < 1 or not pixel_um > 0 or not 1 <= value <= 255:
         raise InputError(
-            f"Cannot write a raster: expected a .npy path, size_px >= 1, pixel_um > 0, value 1 to 255, got {path.name}, "
-            f"{size_px}, {pixel_um}, {value}. Correct the arguments."
+            "Cannot write a raster: expected a .npy path, size_px >= 1, pixel_um > 0, value 1 to 255, "
+            f"got {path.name}, {size_px}, {pixel_um}, {value}. Correct the arguments."
         )
     column = np.floor(wafer_map.xy_um[:, 0] / pixel_um + size_px / 2).astype(np.int64)
     row = np.floor(size_px / 2 - wafer_map.xy_um[:, 1] / pixel_um).astype(np.int64)
@@ -102,8 +107,8 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     Parameters
     ----------
     path : Path
-        A ``.npy`` file of two dimensions, of bool, integers or floats. Its sidecar is looked for beside it; without one the wafer is
-        300 mm across and fills the raster, any non-zero pixel is a defect, and a note says so.
+        A ``.npy`` file of two dimensions, of bool, integers or floats. Its sidecar is looked for beside it; without one
+        the wafer is 300 mm across and fills the raster, any non-zero pixel is a defect, and a note says so.
     limits : Ingest
         ``max_defects`` bounds the points.
 
@@ -115,13 +120,14 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     Raises
     ------
     FormatError
-        ``raster.header``, ``raster.truncated``, ``raster.sidecar``, or ``raster.dense``: more than 5 % of the pixels are defects.
+        ``raster.header``, ``raster.truncated``, ``raster.sidecar``, or ``raster.dense``: more than 5 % of the pixels
+        are defects.
     """
     with path.open("rb") as file:
         shape, fortran, dtype = _header(file, path)
         sidecar = read_sidecar(path, shape)
         _check_length(file, path, shape, dtype)
-        flat = _defects(file, path, shape, dtype, sidecar, limits.max_defects)
+        flat = _defects(file, path, shape, dtype, sidecar, max_defects=limits.max_defects)
     # In Fortran order the stream holds columns.
     row, column = np.divmod(flat, shape[1]) if not fortran else np.divmod(flat, shape[0])[::-1]
     xy = np.column_stack(
@@ -139,7 +145,7 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
 def _write_strips(file: BinaryIO, flat: NDArray[np.int64], total: int, value: int) -> None:
     """Write ``total`` bytes, ``value`` at the sorted places ``flat``."""
     start = file.tell()
-    strip = np.zeros(min(STRIP_BYTES // 16, total), np.uint8)
+    strip = np.zeros(min(STRIP_BYTES, total), np.uint8)
     for first in range(0, total, len(strip)):
         low, high = np.searchsorted(flat, (first, first + len(strip)))
         if low == high:
@@ -147,7 +153,7 @@ def _write_strips(file: BinaryIO, flat: NDArray[np.int64], total: int, value: in
         inside = flat[low:high] - first
         strip[inside] = value
         file.seek(start + first)
-        file.write(strip[: min(len(strip), total - first)])
+        file.write(strip[: min(len(strip), total - first)].data)
         strip[inside] = 0
     file.truncate(start + total)
 
@@ -157,7 +163,7 @@ def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, int], bool, np.dtype
         version = npy.read_magic(file)
         reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = reader(file)
-    except (ValueError, EOFError) as error:
+    except HEADER_FAULTS as error:
         raise FormatError(
             "raster.header",
             where=path.name,
@@ -165,7 +171,7 @@ def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, int], bool, np.dtype
             got=error,
             action="Write the raster again with numpy.save.",
         ) from error
-    if len(shape) != 2 or dtype.kind not in "buif" or 0 in shape:
+    if len(shape) != 2 or dtype.kind not in "buif" or min(shape) < 1:
         raise FormatError(
             "raster.header",
             where=path.name,
@@ -189,7 +195,7 @@ def _check_length(file: BinaryIO, path: Path, shape: tuple[int, int], dtype: np.
 
 
 def _defects(
-    file: BinaryIO, path: Path, shape: tuple[int, int], dtype: np.dtype, sidecar: Sidecar, max_defects: int
+    file: BinaryIO, path: Path, shape: tuple[int, int], dtype: np.dtype, sidecar: Sidecar, *, max_defects: int
 ) -> NDArray[np.int64]:
     """Places of the defect pixels in the stream, in order."""
     total = shape[0] * shape[1]
@@ -209,8 +215,9 @@ def _defects(
                 action="Transfer the file again.",
             )
         pixels = np.frombuffer(buffer, dtype, count=wanted // dtype.itemsize)
-        strip = np.flatnonzero(sidecar.is_defect(pixels))
-        count += len(strip)
+        marked = sidecar.is_defect(pixels)
+        # Counted before they are listed: a list of places takes eight times the strip.
+        count += int(np.count_nonzero(marked))
         if count > limit:
             raise FormatError(
                 "raster.dense",
@@ -220,6 +227,6 @@ def _defects(
                 action="This is a picture, not a sparse defect map: give a threshold and polarity in the sidecar that "
                 "leave only the defects.",
             )
-        found.append(strip + first)
+        found.append(np.flatnonzero(marked) + first)
         first += len(pixels)
     return np.concatenate(found)

@@ -68,7 +68,7 @@ class Sidecar:
     def is_defect(self, pixels: NDArray) -> NDArray[np.bool_]:
         """Which pixels are defects; same shape. A pixel that is not a number is none."""
         if self.threshold is None:
-            return (pixels != 0) & (pixels == pixels)  # noqa: PLR0124 - not a number differs from itself
+            return (pixels != 0) & ~np.isnan(pixels) if pixels.dtype.kind == "f" else pixels != 0
         return pixels <= self.threshold if self.dark else pixels >= self.threshold
 
 
@@ -174,8 +174,8 @@ def _runs(dies: NDArray[np.int32]) -> list[list[int]]:
     """Dies as runs ``[y, first x, last x]``, from the lowest row up."""
     ordered = dies[np.lexsort((dies[:, 0], dies[:, 1]))]
     step = np.diff(ordered, axis=0)
-    begins = np.flatnonzero(np.concatenate(([True], (step[:, 1] != 0) | (step[:, 0] != 1)))) if len(dies) else []
-    ends = [*(begins[1:]), len(ordered)] if len(dies) else []
+    breaks = (np.flatnonzero((step[:, 1] != 0) | (step[:, 0] != 1)) + 1).tolist()
+    begins, ends = ([0, *breaks], [*breaks, len(ordered)]) if len(dies) else ([], [])
     return [[int(ordered[b, 1]), int(ordered[b, 0]), int(ordered[e - 1, 0])] for b, e in zip(begins, ends, strict=True)]
 
 

@@ -28,7 +28,7 @@ def cluster_small(scene: Scene, rng: Generator) -> Signature:
 
 
 def grid(scene: Scene, rng: Generator) -> Signature:
-    """Lattice at a whole fraction or multiple of the die: a fault of the reticle or of the memory array, printed everywhere.
+    """Lattice at a whole fraction or multiple of the die: a fault of the reticle or the array.
 
     Only some of its sites are caught, so a fine lattice looks like background until one looks closely.
     """
@@ -51,7 +51,8 @@ def grid(scene: Scene, rng: Generator) -> Signature:
 def inspected_dies(dies: NDArray[np.int32], scene: Scene, rng: Generator) -> tuple[NDArray[np.int32], dict[str, float]]:
     """Dies that an Incomplete inspection reached, and its parameters.
 
-    The stage scans row by row from the top, each second row backwards. Either the scan was aborted, or one swath of rows was lost.
+    The stage scans row by row from the top, each second row backwards. Either the scan was aborted, or one swath of
+    rows was lost.
     """
     share = rng.uniform(*scene.difficulty.inspected_share)
     aborted = bool(rng.uniform() < 0.6)

@@ -18,8 +18,8 @@ EDGE_POWER = 8
 def background(scene: Scene, rng: Generator) -> Points:
     """Draw the background of one wafer.
 
-    The density follows a gamma law over wafers (so counts are negative binomial), a share of the points are offspring of clump
-    centres, whose number of offspring is again gamma-Poisson.
+    The density follows a gamma law over wafers (so counts are negative binomial), a share of the points are offspring
+    of clump centres, whose number of offspring is again gamma-Poisson.
 
     Returns
     -------

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.wafer.maps import WaferInfo
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,7 +37,7 @@ def garble(path: Path, rng: Generator, size: int = 20_000) -> None:
 
 
 def displaced(wafer_map: DefectMap, wafer: str) -> DefectMap:
-    """The map as a stage sees it that lost its origin: 45 % of the radius aside, as another ``wafer`` without a slot."""
-    info: WaferInfo = replace(wafer_map.info, wafer=wafer, slot=None)
+    """What a stage that lost its origin reports: the map 45 % of the radius aside, as ``wafer`` without a slot."""
+    info = replace(wafer_map.info, wafer=wafer, slot=None)
     shift = np.array((0.45 * wafer_map.info.radius_um, 0.0))
     return replace(wafer_map, info=info, xy_um=wafer_map.xy_um + shift)

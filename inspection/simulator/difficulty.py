@@ -38,7 +38,8 @@ class Difficulty:
     clumped_share : float
         Share of the background that falls in clumps.
     clump_points, clump_mm : Range
-        Mean offspring and spread of a clump. They overlap ``small_points`` and ``small_mm``: that is what makes ClusterSmall hard.
+        Mean offspring and spread of a clump. They overlap ``small_points`` and ``small_mm``: that is what makes
+        ClusterSmall hard.
     edge_excess : float
         Background density at the edge over that at the centre, minus one.
     skipped_dies : float
@@ -48,7 +49,8 @@ class Difficulty:
     scratch_length_radii, scratch_spacing_mm, scratch_roughness_mm : Range
         Common to GeoScratch and ZigZag: length, distance between points, lateral noise.
     zigzag_amplitude_mm, zigzag_period_mm : Range
-        Texture of ZigZag, the only thing that tells it from GeoScratch. Logarithmic in the amplitude. Below half a pixel it is gone.
+        Texture of ZigZag, the only thing that tells it from GeoScratch. Logarithmic in the amplitude. Below half a
+        pixel it is gone.
     grid_pitch_mm, grid_points : Range
         Pitch (rounded to a whole fraction or multiple of the die) and points of Grid.
     whorl_pitch_mm, whorl_radius_mm : Range

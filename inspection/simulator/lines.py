@@ -1,6 +1,7 @@
 """Signatures that are lines: scratches, seams, prints.
 
-GeoScratch and ZigZag share one coarse line; only the texture along it differs. Each function draws one signature with ``rng``.
+GeoScratch and ZigZag share one coarse line; only the texture along it differs. Each function draws one signature with
+``rng``.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def zigzag(scene: Scene, rng: Generator) -> Signature:
 def scratch(scene: Scene, rng: Generator, name: str, *, amplitude_um: float, period_um: float) -> Signature:
     """A scratch with a triangle wave of ``amplitude_um`` and ``period_um`` across it; 0 = straight.
 
-    The draws from ``rng`` do not depend on the wave: the same generator state gives the same coarse line, point for point.
+    The draws from ``rng`` do not depend on the wave: the same generator state gives the same coarse line, point for
+    point.
     """
     difficulty = scene.difficulty
     length = rng.uniform(*difficulty.scratch_length_radii) * scene.radius_um

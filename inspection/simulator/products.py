@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 EDGE_EXCLUSION_UM = 3_000.0
 """Nothing is inspected nearer to the edge."""
@@ -47,7 +50,7 @@ class Product:
 
     @cached_property
     def dies(self) -> NDArray[np.int32]:
-        """Index (x, y) of every die that has some area inside the edge exclusion, from the top row down; shape (m, 2)."""
+        """Index (x, y) of each die with some area inside the edge exclusion, from the top row down; shape (m, 2)."""
         reach = self.radius_um - EDGE_EXCLUSION_UM
         span = int(np.ceil(self.radius_um / min(self.pitch_um))) + 1
         row, column = (a.ravel() for a in np.mgrid[span : -span - 1 : -1, -span : span + 1])

@@ -24,12 +24,16 @@ BAND_POINTS = (380.0, 850.0)
 
 def donut(scene: Scene, rng: Generator) -> Signature:
     """Band at mid radius: a resist or plating fault of the spinning wafer."""
-    return _band("Donut", scene, rng, rng.uniform(*DONUT_RADII), rng.uniform(*scene.difficulty.donut_width_radii), 1.0)
+    return _band(
+        "Donut", scene, rng, (rng.uniform(*DONUT_RADII), rng.uniform(*scene.difficulty.donut_width_radii)), freedom=1.0
+    )
 
 
 def ring(scene: Scene, rng: Generator) -> Signature:
     """Band at the edge: bevel, edge-bead removal or clamp. It stays with the edge, so it is hardly ever off-centre."""
-    return _band("Ring", scene, rng, rng.uniform(*RING_RADII), rng.uniform(*scene.difficulty.ring_width_radii), 0.1)
+    return _band(
+        "Ring", scene, rng, (rng.uniform(*RING_RADII), rng.uniform(*scene.difficulty.ring_width_radii)), freedom=0.1
+    )
 
 
 def half_moon(scene: Scene, rng: Generator) -> Signature:
@@ -67,8 +71,9 @@ def sector(scene: Scene, rng: Generator) -> Signature:
     return Signature("Slice", polar(radius, angle, apex), parameters)
 
 
-def _band(name: str, scene: Scene, rng: Generator, radii: float, width: float, freedom: float) -> Signature:
-    """Band of mean radius ``radii`` and standard deviation ``width``; ``freedom`` scales how far its centre may move."""
+def _band(name: str, scene: Scene, rng: Generator, radii_and_width: tuple[float, float], freedom: float) -> Signature:
+    """Band of mean radius and standard deviation ``radii_and_width``; ``freedom`` scales how far its centre moves."""
+    radii, width = radii_and_width
     low, high = scene.difficulty.off_centre_radii
     centre = scene.within(rng, (low * freedom, high * freedom))
     share, start = rng.uniform(*scene.difficulty.arc_share), rng.uniform(0, 2 * np.pi)

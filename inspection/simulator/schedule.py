@@ -36,7 +36,7 @@ RATES: dict[str, float] = {
 }
 """Share of the wafers of each class in the long run; the rest is Normal."""
 RAMP_LOTS, RAMP_RATE = 40, 0.011
-"""The first lots of the fab ramp up its processes: no class is rarer than ``RAMP_RATE`` there, so that a small fab shows them all."""
+"""The first lots ramp up the processes: no class is rarer than ``RAMP_RATE`` there, so a small fab shows them all."""
 RUN = 2
 """Wafers of one excursion within a lot."""
 BURST, BURST_LOTS = 0.8, 10.0
@@ -137,7 +137,7 @@ def plan_lot(seed: int, number: int, wafers: int) -> LotPlan:
 
 
 def _expected(label: str, lots: int, wafers: int, phase: float) -> float:
-    """Wafers of class ``label`` expected in the first ``lots`` lots: the integral of its rate, which swings in waves."""
+    """Wafers of class ``label`` expected in the first ``lots`` lots: the integral of its rate, which goes in waves."""
     omega = 2 * np.pi / BURST_LOTS
     swing = BURST / omega * (np.sin(omega * lots + phase) - np.sin(phase))
     warped = lots + swing

@@ -74,7 +74,8 @@ def scene_of(product: Product, difficulty: Difficulty) -> Scene:
 def draw_wafer(label: str, product: Product, difficulty: Difficulty, rng: Generator) -> DrawnWafer:
     """Draw one wafer of class ``label``.
 
-    ``label`` names the dominant signature; companions have fewer points than it. Only what lies on inspected dies is seen.
+    ``label`` names the dominant signature; companions have fewer points than it. Only what lies on inspected dies is
+    seen.
     """
     scene = scene_of(product, difficulty)
     dies = product.dies
