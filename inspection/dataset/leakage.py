@@ -32,15 +32,12 @@ def fingerprint(wafer_map: WaferMap) -> str:
     Returns
     -------
     str
-        64 hexadecimal digits; empty for a map without a defect, which is like any other such map and gives nothing away.
+        64 hexadecimal digits; empty for a map without a defect: it is like any other such map.
     """
     if wafer_map.defects == 0:
         return ""
-    if isinstance(wafer_map, DieMap):
-        shape, content = wafer_map.status.shape, wafer_map.status
-    else:
-        shape, content = wafer_map.xy_um.shape, wafer_map.xy_um
-    digest = hashlib.sha256(f"{type(wafer_map).__name__} {shape} {content.dtype.str}".encode())
+    content: NDArray = wafer_map.status if isinstance(wafer_map, DieMap) else wafer_map.xy_um
+    digest = hashlib.sha256(f"{type(wafer_map).__name__} {content.shape} {content.dtype.str}".encode())
     digest.update(np.ascontiguousarray(content).tobytes())
     return digest.hexdigest()
 
@@ -122,8 +119,8 @@ def refuse_close_rows(
             for a, b in zip(first[close], second[close], strict=True)
         ]
         raise LeakageError(
-            f"Split refused: expected wafers of different parts more than {border_rows} rows apart where a source names no "
-            f"lots, got {len(shown)} pairs closer ({bounded(shown)}). Split again with `inspection split`."
+            f"Split refused: expected wafers of different parts more than {border_rows} rows apart where a source "
+            f"names no lots, got {len(shown)} pairs closer ({bounded(shown)}). Split again with `inspection split`."
         )
 
 

@@ -129,8 +129,8 @@ def plan(  # noqa: PLR0917 - as split
     if missing := _missing(found, shares):
         raise InputError(
             f"Cannot split by lot: expected wafers in each part, got none in {', '.join(missing)} "
-            f"({len(kept)} labelled wafers in {groups.count} groups that must stay together). Add labelled wafers of more "
-            "lots, or set the shares in `split` of params.yaml to 0."
+            f"({len(kept)} labelled wafers in {groups.count} groups that must stay together). Add labelled wafers "
+            "of more lots, or set the shares in `split` of params.yaml to 0."
         )
     notes += _absent(found, y, classes, shares)
     names = np.array([*PARTS, DROPPED])
