@@ -28,9 +28,9 @@ class Batch:
 
 
 def plan(wafers: int, sizes: Sequence[int]) -> list[Batch]:
-    """Cover ``wafers`` wafers by batches of the static ``sizes``: the largest as often as it fills, then the smallest that holds the rest.
+    """Cover ``wafers`` wafers by static batches: the largest size as often as it fills, then the smallest for the rest.
 
-    Only the last batch has padding, and no smaller size could hold it.
+    Only the last batch has padding, and no smaller one of the ``sizes`` could hold it.
 
     Raises
     ------
@@ -55,4 +55,6 @@ def halves(items: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
 
 def by_file(jobs: Sequence[Job]) -> list[Job]:
     """Jobs ordered by file and index: a shard's row groups are then read once; jobs without these fields come first, as put."""
-    return sorted(jobs, key=lambda job: (str(job.payload.get("file_sha256", "")), int(job.payload.get("index", 0)), job.id))
+    return sorted(
+        jobs, key=lambda job: (str(job.payload.get("file_sha256", "")), int(job.payload.get("index", 0)), job.id)
+    )

@@ -1,7 +1,7 @@
 """The job ledger: what must be scored, who is at it, what came of it.
 
-Leased rows in the SQL store, not DBOS Transact, by measurement (``benchmarks/bench_ledger.py``; DBOS 3.4.0, SQLite in WAL mode, two shared cores, 10 000
-wafers, batches of 64, empty scorer; wafers/s):
+Leased rows in the SQL store, not DBOS Transact, by measurement (``benchmarks/bench_ledger.py``; DBOS 3.4.0, SQLite in
+WAL mode, two shared cores, 10 000 wafers, batches of 64, nothing scored; wafers/s):
 
 =====================  ===============  ===========  ==================  ==============  =============================
 ledger                 put one by one   put in bulk  claim+done, singly  claim+done      5 x kill -9
@@ -11,9 +11,10 @@ DBOS, job per 64       1 500            86 000       41                  9 900  
 leased rows            2 300            26 000       14 700              14 500          none lost, none twice
 =====================  ===============  ===========  ==================  ==============  =============================
 
-The worker must keep 85 % of a bare rate of about 1 000 wafers/s. A workflow per wafer costs more time than the scoring, and a batch coalesced from
-many workflows cannot commit its results together with their ends. Batches made when put are fast and exact, but wafers that land singly are never
-coalesced (41/s). Leased rows cost some 0.07 ms per wafer and commit results and ends in one transaction of the store.
+The worker must keep 85 % of a bare rate of about 1 000 wafers/s. A workflow per wafer costs more time than the scoring,
+and a batch coalesced from many workflows cannot commit its results together with their ends. Batches made when put are
+fast and exact, but wafers that land singly are never coalesced (41/s). Leased rows cost some 0.07 ms per wafer and
+commit results and ends in one transaction of the store.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 class Job:
     """One wafer to be scored.
 
-    ``key`` makes putting idempotent; ``payload`` is a JSON object; ``attempts`` counts the claims so far, this one included.
+    ``key`` makes putting idempotent; ``payload`` is a JSON object; ``attempts`` counts the claims, this one included.
     """
 
     id: int
@@ -55,8 +56,8 @@ class DeadJob:
 class Ledger(Protocol):
     """What a worker needs of a ledger; ``tests/inference`` holds the contract suite every implementation passes.
 
-    A job ends exactly once: done or dead. Ids in an answer are the jobs that the worker really held: a lease that expired and was taken
-    over by another worker is not among them.
+    A job ends exactly once: done or dead. Ids in an answer are the jobs that the worker really held: a lease that expired
+    and was taken over by another worker is not among them.
     """
 
     def put(self, items: Iterable[tuple[str, dict[str, Any]]]) -> int:
@@ -71,7 +72,7 @@ class Ledger(Protocol):
     def done(self, worker: str, ids: Collection[int], connection: Connection | None = None) -> set[int]:
         """Close jobs; with ``connection`` in the caller's transaction, so that results and end commit together."""
 
-    def fail(self, worker: str, job: int, error: str, max_attempts: int, retry_in_s: float = 0.0) -> str | None:
+    def fail(self, worker: str, job: int, error: str, max_attempts: int, *, retry_in_s: float = 0.0) -> str | None:
         """Hand a job back with its error: the new state, ``waiting`` or ``dead``; None when it is not held any more."""
 
     def release(self, worker: str, ids: Collection[int]) -> set[int]:
@@ -130,10 +131,10 @@ class StoreLedger:
         with self.store.write() as own:
             return jobs.done(own, worker, ids)
 
-    def fail(self, worker: str, job: int, error: str, max_attempts: int, retry_in_s: float = 0.0) -> str | None:
+    def fail(self, worker: str, job: int, error: str, max_attempts: int, *, retry_in_s: float = 0.0) -> str | None:
         """See ``Ledger.fail``."""
         with self.store.write() as connection:
-            return jobs.fail(connection, worker, job, error, max_attempts, retry_in_s)
+            return jobs.fail(connection, worker, job, error, max_attempts, retry_in_s=retry_in_s)
 
     def release(self, worker: str, ids: Collection[int]) -> set[int]:
         """See ``Ledger.release``."""

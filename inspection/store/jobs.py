@@ -1,7 +1,7 @@
 """The leased rows of the job ledger: one row per job, changed by compare-and-set inside the caller's transaction.
 
-A row is ``waiting`` (from ``lease_until`` on, when that is set), ``leased`` by one worker until ``lease_until``, ``done`` or ``dead``. ``attempts``
-counts the leases that were not handed back unused.
+A row is ``waiting`` (from ``lease_until`` on, when that is set), ``leased`` by one worker until ``lease_until``,
+``done`` or ``dead``. ``attempts`` counts the leases that were not handed back unused.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def insert_new(connection: Connection, table: Any) -> Any:
 
 
 def claim(connection: Connection, worker: str, size: int, lease_s: float) -> list[RowMapping]:
-    """Lease up to ``size`` jobs to ``worker``: expired leases first, then waiting jobs, each in the order they were put.
+    """Lease up to ``size`` jobs to ``worker``: expired leases first, then waiting jobs, each in the order of putting.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def claim(connection: Connection, worker: str, size: int, lease_s: float) -> lis
 
 
 def _locked(connection: Connection, candidates: Select[Any], limit: int) -> list[int]:
-    # SKIP LOCKED lets workers on Postgres claim side by side; on SQLite BEGIN IMMEDIATE has already taken the one write lock.
+    # SKIP LOCKED lets workers on Postgres claim side by side; on SQLite BEGIN IMMEDIATE already holds the one write lock.
     ordered = candidates.order_by(jobs.c.id).limit(limit).with_for_update(skip_locked=True)
     return list(connection.execute(ordered).scalars())
 
@@ -99,9 +99,9 @@ def done(connection: Connection, worker: str, ids: Collection[int]) -> set[int]:
 
 
 def fail(
-    connection: Connection, worker: str, job: int, error: str, max_attempts: int, retry_in_s: float = 0.0
+    connection: Connection, worker: str, job: int, error: str, max_attempts: int, *, retry_in_s: float = 0.0
 ) -> str | None:
-    """Hand a job back with its error: ``dead`` when ``max_attempts`` are spent, else ``waiting``, due in ``retry_in_s``.
+    """Hand a job back with its error: ``dead`` once ``max_attempts`` are spent, else ``waiting``, due in ``retry_in_s``.
 
     Returns
     -------
@@ -116,9 +116,7 @@ def fail(
         .where(jobs.c.id == job, jobs.c.state == LEASED, jobs.c.worker == worker)
         .values(
             state=case((spent, DEAD), else_=WAITING),
-            lease_until=case(
-                (spent, None), else_=literal(now + timedelta(seconds=retry_in_s), jobs.c.lease_until.type)
-            ),
+            lease_until=case((spent, None), else_=due),
             worker=None,
             error=error,
             changed_at=now,
@@ -170,13 +168,13 @@ def unfinished(connection: Connection) -> int:
     ).scalar_one()
 
 
-def _held(connection: Connection, worker: str, ids: Collection[int], **values: Any) -> set[int]:
+def _held(connection: Connection, holder: str, ids: Collection[int], /, **values: Any) -> set[int]:
     if not ids:
         return set()
     return set(
         connection.execute(
             update(jobs)
-            .where(jobs.c.id.in_(list(ids)), jobs.c.state == LEASED, jobs.c.worker == worker)
+            .where(jobs.c.id.in_(list(ids)), jobs.c.state == LEASED, jobs.c.worker == holder)
             .values(changed_at=utc_now(), **values)
             .returning(jobs.c.id)
         ).scalars()

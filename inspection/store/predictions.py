@@ -72,7 +72,7 @@ def unjudged(connection: Connection, limit: int = 10_000) -> list[RowMapping]:
     Returns
     -------
     list of mappings
-        All columns of ``predictions``, and ``source lot wafer slot product layer tool chamber inspected_at defects`` of the wafer.
+        All columns of ``predictions``, and ``source lot wafer slot product layer tool chamber inspected_at defects``.
     """
     found = connection.execute(
         select(predictions, *_WAFER_COLUMNS)
@@ -85,7 +85,7 @@ def unjudged(connection: Connection, limit: int = 10_000) -> list[RowMapping]:
 
 
 def mark_judged(connection: Connection, ids: Collection[int], at: datetime | None = None) -> int:
-    """Record that the alert rules saw these predictions: in the transaction that writes their alerts. Returns how many."""
+    """Record, in the transaction that writes their alerts, that the rules saw these predictions. Returns how many."""
     at = utc_now() if at is None else at
     marked = 0
     for chunk in chunks([{"id": i} for i in ids]):
@@ -104,7 +104,7 @@ def counts(connection: Connection, model_sha256: str | None = None) -> dict[str,
 
 
 def latest(connection: Connection, lot: str | None = None, file_sha256: str | None = None) -> list[RowMapping]:
-    """The latest prediction of each wafer, of one lot or file when given; columns as in ``unjudged``, in the files' order."""
+    """The latest prediction of each wafer, of one lot or file when given; columns as in ``unjudged``, in file order."""
     newest = select(func.max(predictions.c.id)).group_by(predictions.c.file_sha256, predictions.c["index"])
     query = select(predictions, *_WAFER_COLUMNS).join(wafers, _SAME_WAFER).where(predictions.c.id.in_(newest))
     if lot is not None:
