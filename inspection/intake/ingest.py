@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from inspection.errors import EngineError, FormatError, InspectionError, PhysicsError, Reason
+from inspection.errors import EngineError, FormatError, InputError, InspectionError, PhysicsError, Reason
 from inspection.formats.canonical import CanonicalWafer, write_shard
 from inspection.intake import quarantine
 from inspection.intake.atomic import sweep
@@ -176,11 +176,13 @@ def _ingest_one(
     try:
         quarantine.restore(workspace, claim.sha256)
         sweep(claim.path.parent)
-        sweep(workspace.canonical)
+        if not claim.path.is_file():
+            quarantine.record(store, claim.sha256, _lost(claim).to_dict())
+            return Outcome(ingested=False)
         reading = Reading(claim, params, read, counted)
         try:
             format_name = None if recognise is None else reading.guarded(recognise, claim.path).name
-            valid = write_shard(shard, reading)
+            valid = reading.written(write_shard, shard)
             reading.require_wafers()
         except _RefusedError as refused:
             shard.unlink(missing_ok=True)
@@ -199,6 +201,16 @@ def _ingest_one(
             return None
         replace_wafers(connection, claim.sha256, reading.rows)
     return Outcome(ingested=True, wafers=valid, quarantined_wafers=len(reading.rows) - valid)
+
+
+def _lost(claim: Claim) -> Reason:
+    return Reason(
+        "file.lost",
+        where=claim.name,
+        expected=f"its copy at {claim.path}",
+        got="no file",
+        action="Let it land again, then release it.",
+    )
 
 
 def _state(store: Store, sha256: str) -> str | None:
@@ -234,6 +246,15 @@ class Reading:
                 raise
             raise _RefusedError(self._parser_fault(error)) from error
         except PARSER_FAULTS as error:
+            raise _RefusedError(self._parser_fault(error)) from error
+
+    def written(self, write: Callable[[Path, Reading], int], shard: Path) -> int:
+        """Have ``write`` write the valid wafers; a value that no shard can hold is the file's fault too."""
+        try:
+            return write(shard, self)
+        except InputError as error:
+            if isinstance(error, OSError):
+                raise
             raise _RefusedError(self._parser_fault(error)) from error
 
     def __iter__(self) -> Iterator[CanonicalWafer]:

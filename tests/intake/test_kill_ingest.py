@@ -88,7 +88,7 @@ def campaign(runner, folder, seed):
     assert status(runner) == 0
     usual_s = time.perf_counter() - begun
     kills = 0
-    for _ in range(6):
+    for _ in range(4):
         child = start(runner, landing, killed)
         time.sleep(float(rng.uniform(0, usual_s)))
         with suppress(ProcessLookupError):
