@@ -24,9 +24,7 @@ RESOLVING_SINKS = ("alertmanager",)
 """Sinks that must hear of a closing: those that keep an alert firing."""
 
 
-def acknowledge(
-    store: Store, alert_id: int, owner: str, comment: str = "", *, now: Callable[[], datetime] = utc_now
-) -> None:
+def acknowledge(store: Store, alert_id: int, owner: str, comment: str = "", *, now: Callable[[], datetime] = utc_now) -> None:
     """``owner`` takes the alert on. Again by the same or another person: the owner changes.
 
     Raises
@@ -96,9 +94,7 @@ def correct(
 
 def _row(c: Connection, alert_id: int, owner: str, action: str) -> RowMapping:
     if not owner.strip():
-        raise InputError(
-            f"Cannot {action} alert {alert_id}: expected the name of a person, got an empty one. Give an owner."
-        )
+        raise InputError(f"Cannot {action} alert {alert_id}: expected the name of a person, got an empty one. Give an owner.")
     row = table.get(c, alert_id)
     if row is None:
         raise InputNotFoundError(

@@ -106,9 +106,7 @@ def _judge_once(
     return ids, opened, updated
 
 
-def _signals(
-    c: Connection, rows: Sequence[RowMapping], classes: Mapping[str, WaferClass]
-) -> tuple[list[Signal], dict[Place, Tally]]:
+def _signals(c: Connection, rows: Sequence[RowMapping], classes: Mapping[str, WaferClass]) -> tuple[list[Signal], dict[Place, Tally]]:
     """Everything that the rules need about the places that ``rows`` touch."""
     normal = {name for name, entry in classes.items() if entry.normal}
     places = {Place(r["lot"], r["layer"]) if r["lot"] else Place(source=r["source"]) for r in rows}

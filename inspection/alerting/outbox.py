@@ -160,9 +160,7 @@ def _settle(store: Store, row: Mapping[str, Any], values: Mapping[str, Any]) -> 
         table.settle(c, row["id"], row["attempts"], **values)
 
 
-def _message(
-    store: Store, alert: Mapping[str, Any], workspace: Workspace, draw: Callable[[Event], bytes | None] | None
-) -> Message:
+def _message(store: Store, alert: Mapping[str, Any], workspace: Workspace, draw: Callable[[Event], bytes | None] | None) -> Message:
     if alert["picture"] is None and draw is not None:
         name = _picture(alert, workspace, draw)
         if name is not None:

@@ -147,9 +147,7 @@ def find_events(
     return sorted(found, key=lambda event: event.key)
 
 
-def _at(
-    place: Place, signals: list[Signal], params: Alert, opened: Collection[str], tally: Tally | None
-) -> Iterable[Event]:
+def _at(place: Place, signals: list[Signal], params: Alert, opened: Collection[str], tally: Tally | None) -> Iterable[Event]:
     shown: dict[str, dict[tuple[str, ...], Signal]] = defaultdict(dict)
     for signal in signals:
         if signal.decision == REVIEW or (signal.severity == "none" and signal.decision != UNKNOWN):
@@ -184,9 +182,7 @@ def _at(
 def _rule(signature: str, wafers: list[Signal], params: Alert) -> str | None:
     if len(wafers) >= params.min_wafers:
         return UNKNOWN_PATTERN if signature == UNKNOWN else EXCURSION
-    if signature != UNKNOWN and any(
-        s.severity in params.at_once and s.probability >= params.min_probability for s in wafers
-    ):
+    if signature != UNKNOWN and any(s.severity in params.at_once and s.probability >= params.min_probability for s in wafers):
         return AT_ONCE
     return None
 

@@ -85,9 +85,7 @@ def _common(name: str, wafers: Sequence[Signal], seen: Sequence[Signal], of: Cal
     if len(wafers) < 2 or len(shared) != 1 or any(not of(s) for s in wafers):
         return ""
     affected = {s.identity for s in wafers}
-    others = {
-        s.identity: of(s) for s in sorted(seen, key=lambda s: (s.file_sha256, s.index)) if s.identity not in affected
-    }
+    others = {s.identity: of(s) for s in sorted(seen, key=lambda s: (s.file_sha256, s.index)) if s.identity not in affected}
     here = sum(value == shared[0] for value in others.values())
     text = f"All affected wafers ran on {name} {shared[0]}"
     if not others:

@@ -108,11 +108,7 @@ def freeze(store: Store, workspace: Workspace, known: Collection[str]) -> Snapsh
         if row["label"] not in known:
             raise unknown_label(row["label"], known, f"wafer {row['index']} of {row['source']}")
         place = row["index"] if row["row"] < 0 else row["row"]
-        wafers.append(
-            SnapshotWafer(
-                row["file_sha256"], row["index"], row["source"], place, row["lot"], row["wafer"], row["label"]
-            )
-        )
+        wafers.append(SnapshotWafer(row["file_sha256"], row["index"], row["source"], place, row["lot"], row["wafer"], row["label"]))
     files = []
     for sha256, count in sorted(Counter(w.file_sha256 for w in wafers).items()):
         name, format_name = named[sha256]
@@ -149,8 +145,7 @@ def read(folder: Path) -> Snapshot:
         table = (folder / WAFERS).read_bytes()
     except FileNotFoundError as error:
         raise InputNotFoundError(
-            f"No snapshot: expected {MANIFEST} and {WAFERS} in {folder}, got no {error.filename}. "
-            "Run `inspection snapshot` first."
+            f"No snapshot: expected {MANIFEST} and {WAFERS} in {folder}, got no {error.filename}. Run `inspection snapshot` first."
         ) from error
     except ValueError as error:
         raise _unusable(folder, f"JSON in {MANIFEST}", str(error)) from error
@@ -251,8 +246,7 @@ def _verified(path: Path, file: SnapshotFile) -> Path:
     """``path``, if its bytes are those of the manifest."""
     if not path.is_file():
         raise InputNotFoundError(
-            f"A file of the snapshot is gone: expected {file.name!r} at {path}, got nothing. Restore it "
-            "(`dvc pull`, or ingest it again)."
+            f"A file of the snapshot is gone: expected {file.name!r} at {path}, got nothing. Restore it (`dvc pull`, or ingest it again)."
         )
     sha256 = content_sha256(with_sidecar(path))
     if sha256 != file.sha256:
@@ -280,6 +274,4 @@ def _write_if_new(path: Path, text: str) -> bool:
 
 
 def _unusable(folder: Path, expected: str, got: str) -> InputError:
-    return InputError(
-        f"Cannot use the snapshot in {folder}: expected {expected}, got {got:.200}. Run `inspection snapshot` again."
-    )
+    return InputError(f"Cannot use the snapshot in {folder}: expected {expected}, got {got:.200}. Run `inspection snapshot` again.")

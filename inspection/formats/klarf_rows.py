@@ -71,14 +71,11 @@ def prepare(maps: Sequence[DefectMap], *, same_time: bool) -> list[KlarfWafer]:
         values = {str(getattr(m.info, name)) for m in maps}
         if len(values) > 1:
             raise InputError(
-                f"Cannot write these wafers to one KLARF: expected one {name}, got {bounded(sorted(values))}. "
-                "Write one file for each."
+                f"Cannot write these wafers to one KLARF: expected one {name}, got {bounded(sorted(values))}. Write one file for each."
             )
     wafers = [_prepared(m) for m in maps]
     if len({w.pitch_nm for w in wafers}) > 1:
-        raise InputError(
-            "Cannot write these wafers to one KLARF: expected one die pitch, got several. Write one file for each."
-        )
+        raise InputError("Cannot write these wafers to one KLARF: expected one die pitch, got several. Write one file for each.")
     return wafers
 
 

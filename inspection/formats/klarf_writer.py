@@ -169,9 +169,7 @@ def _wafer18(wafer: KlarfWafer) -> list[str]:
     if info.slot is not None:
         lines.append(f"      Field SlotNumber 1 {{{info.slot}}}")
     if info.tool is not None:
-        lines += _list18(
-            "      ", "ProcessEquipmentIDList", ["string EQUIPMENTID"], 1, f"          {_equipment(wafer)} ;"
-        )
+        lines += _list18("      ", "ProcessEquipmentIDList", ["string EQUIPMENTID"], 1, f"          {_equipment(wafer)} ;")
     body = rows("          " + form + " ;", list(columns.values())) if wafer.map.defects else ""
     lines += _list18("      ", "DefectList", types, wafer.map.defects, body)
     lines += ['      Record TestRecord "1"', "      {", f"        Field AreaPerTest 1 {{{wafer.area_um2 * 1e6:.10e}}}"]
@@ -205,9 +203,7 @@ def _equipment(wafer: KlarfWafer) -> str:
 
 def _quoted(text: str) -> str:
     if any(c in text for c in '"\n\r'):
-        raise InputError(
-            f"Cannot write {text!r:.80} to KLARF: expected a string without quotes and line breaks. Rename it."
-        )
+        raise InputError(f"Cannot write {text!r:.80} to KLARF: expected a string without quotes and line breaks. Rename it.")
     return f'"{text}"'
 
 

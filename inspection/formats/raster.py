@@ -136,9 +136,7 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
             (sidecar.centre_px[0] - row - 0.5) * sidecar.pixel_um,
         )
     )
-    defect_map = DefectMap(
-        info=sidecar.info, xy_um=xy, pitch_um=sidecar.pitch_um, origin_um=sidecar.origin_um, dies=sidecar.dies
-    )
+    defect_map = DefectMap(info=sidecar.info, xy_um=xy, pitch_um=sidecar.pitch_um, origin_um=sidecar.origin_um, dies=sidecar.dies)
     yield SourceWafer(index=0, map=defect_map, notes=sidecar.notes)
 
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-NO_SIDECAR = (
-    "no sidecar: the wafer is taken to fill the raster, its centre to be the image centre, any non-zero pixel a defect"
-)
+NO_SIDECAR = "no sidecar: the wafer is taken to fill the raster, its centre to be the image centre, any non-zero pixel a defect"
 MAX_SIDECAR_BYTES = 4 * 2**20
 
 
@@ -165,9 +163,7 @@ def _parse(path: Path) -> _Content:
 
 
 def _refused(path: Path, expected: str, got: object) -> FormatError:
-    return FormatError(
-        "raster.sidecar", where=path.name, expected=expected, got=got, action="Correct the sidecar and send it again."
-    )
+    return FormatError("raster.sidecar", where=path.name, expected=expected, got=got, action="Correct the sidecar and send it again.")
 
 
 def _runs(dies: NDArray[np.int32]) -> list[list[int]]:

@@ -55,6 +55,4 @@ def halves(items: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
 
 def by_file(jobs: Sequence[Job]) -> list[Job]:
     """Jobs ordered by file and index: a shard's row groups are then read once; jobs without these fields come first, as put."""
-    return sorted(
-        jobs, key=lambda job: (str(job.payload.get("file_sha256", "")), int(job.payload.get("index", 0)), job.id)
-    )
+    return sorted(jobs, key=lambda job: (str(job.payload.get("file_sha256", "")), int(job.payload.get("index", 0)), job.id))

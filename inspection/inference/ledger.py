@@ -155,8 +155,7 @@ class StoreLedger:
         """See ``Ledger.dead``."""
         with self.store.read() as connection:
             return [
-                DeadJob(Job(row["id"], row["key"], row["payload"], row["attempts"]), row["error"])
-                for row in jobs.dead(connection, limit)
+                DeadJob(Job(row["id"], row["key"], row["payload"], row["attempts"]), row["error"]) for row in jobs.dead(connection, limit)
             ]
 
     def revive(self) -> int:

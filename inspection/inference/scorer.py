@@ -49,10 +49,7 @@ class Scorer(Protocol):
 
 def prepare(scorer: Scorer, maps: Sequence[WaferMap], sizes: Sequence[int]) -> list[tuple[Batch, Any]]:
     """Render ``maps`` in static batches (see ``batching.plan``)."""
-    return [
-        (batch, scorer.prepare([*maps[batch.start : batch.stop], *[WARM_MAP] * batch.padding]))
-        for batch in plan(len(maps), sizes)
-    ]
+    return [(batch, scorer.prepare([*maps[batch.start : batch.stop], *[WARM_MAP] * batch.padding])) for batch in plan(len(maps), sizes)]
 
 
 def score(scorer: Scorer, prepared: Sequence[tuple[Batch, Any]]) -> list[Scored]:
@@ -68,8 +65,7 @@ def score(scorer: Scorer, prepared: Sequence[tuple[Batch, Any]]) -> list[Scored]
         answer = scorer.score(views)
         if len(answer) != batch.size:
             raise EngineError(
-                f"Model {scorer.sha256[:12]} is broken: expected {batch.size} outcomes, got {len(answer)}. "
-                "Register another bundle."
+                f"Model {scorer.sha256[:12]} is broken: expected {batch.size} outcomes, got {len(answer)}. Register another bundle."
             )
         scored += answer[: batch.stop - batch.start]
     for outcome in scored:

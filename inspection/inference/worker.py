@@ -168,9 +168,7 @@ class Worker(Generic[C]):
                         break
                     alone = ready.suspects
                     if ready.scorer is None and until_empty:
-                        raise EngineError(
-                            "Cannot score: expected a champion model, got none. Promote one with `inspection promote`."
-                        )
+                        raise EngineError("Cannot score: expected a champion model, got none. Promote one with `inspection promote`.")
                     if not ready.jobs:
                         if not alone and self._idle(until_empty=until_empty):
                             break

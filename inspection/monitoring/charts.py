@@ -106,9 +106,7 @@ def rate_chart(
     x_new, n_new = _counts(name, *new)
     _enough(name, len(x))
     if np.any(x > n) or np.any(x_new > n_new):
-        raise InputError(
-            f"Cannot draw chart {name}: expected at most as many hits as inspected wafers. Correct the counts."
-        )
+        raise InputError(f"Cannot draw chart {name}: expected at most as many hits as inspected wafers. Correct the counts.")
     p = (x.sum() + 0.5) / (n.sum() + 1.0)
     pairs = float(np.sum(n * (n - 1.0))) * p * (1.0 - p)
     spread = len(x) / (len(x) - 1.0) * np.sum((x - n * p) ** 2) - n.sum() * p * (1.0 - p)
@@ -159,9 +157,7 @@ def density_chart(
     return _chart(name, law, c_new, area_new, centre=u, alpha=alpha)
 
 
-def _chart(
-    name: str, law: Any, count: NDArray[np.float64], size: NDArray[np.float64], *, centre: float, alpha: float
-) -> Chart:
+def _chart(name: str, law: Any, count: NDArray[np.float64], size: NDArray[np.float64], *, centre: float, alpha: float) -> Chart:
     if not 0.0 < alpha < 0.5:
         raise InputError(f"Cannot draw chart {name}: expected alpha between 0 and 0.5, got {alpha}.")
     if len(count) == 0:
@@ -206,6 +202,5 @@ def _counts(name: str, counts: ArrayLike, sizes: ArrayLike) -> tuple[NDArray[np.
 def _enough(name: str, points: int) -> None:
     if points < MIN_HISTORY:
         raise InputError(
-            f"Cannot draw chart {name}: expected a history of at least {MIN_HISTORY} points, got {points}. "
-            "Collect more before charting."
+            f"Cannot draw chart {name}: expected a history of at least {MIN_HISTORY} points, got {points}. Collect more before charting."
         )

@@ -36,10 +36,7 @@ def grid(scene: Scene, rng: Generator) -> Signature:
     pitch = rng.uniform(*scene.difficulty.grid_pitch_mm) * MM
     steps = [_lattice_step(die, pitch) for die in scene.pitch_um]
     phase = rng.uniform(size=2)
-    axes = [
-        np.arange(-scene.radius_um, scene.radius_um, step) + step * part
-        for step, part in zip(steps, phase, strict=True)
-    ]
+    axes = [np.arange(-scene.radius_um, scene.radius_um, step) + step * part for step, part in zip(steps, phase, strict=True)]
     sites = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     sites = sites[np.hypot(*sites.T) <= scene.radius_um]
     caught = np.sort(rng.choice(len(sites), size=min(wanted, round(0.95 * len(sites))), replace=False))

@@ -109,9 +109,7 @@ def simulate(
         labels = _table(stack, out / "labels.csv", ("lot", "wafer", "label")) if labelled else None
         for done in range(lots):
             plan = plan_lot(seed, first_lot + done, wafers)
-            writer = Station(
-                out, plan, seed, SETTINGS[difficulty], plan.mixed_format if format == "mixed" else format, raster_px
-            )
+            writer = Station(out, plan, seed, SETTINGS[difficulty], plan.mixed_format if format == "mixed" else format, raster_px)
             for row in writer.inspections(bad_files=bad_files):
                 truth.writerow(row)
                 files += 1
@@ -132,9 +130,7 @@ def _table(stack: ExitStack, path: Path, columns: tuple[str, ...]) -> csv.DictWr
     return table
 
 
-def _check(
-    *, lots: int, wafers: int, seed: int, difficulty: str, file_format: str, first_lot: int, raster_px: int
-) -> None:
+def _check(*, lots: int, wafers: int, seed: int, difficulty: str, file_format: str, first_lot: int, raster_px: int) -> None:
     domains = {
         "lots >= 1": lots >= 1,
         f"wafers 1 to {MAX_WAFERS}": 1 <= wafers <= MAX_WAFERS,

@@ -24,16 +24,12 @@ BAND_POINTS = (380.0, 850.0)
 
 def donut(scene: Scene, rng: Generator) -> Signature:
     """Band at mid radius: a resist or plating fault of the spinning wafer."""
-    return _band(
-        "Donut", scene, rng, (rng.uniform(*DONUT_RADII), rng.uniform(*scene.difficulty.donut_width_radii)), freedom=1.0
-    )
+    return _band("Donut", scene, rng, (rng.uniform(*DONUT_RADII), rng.uniform(*scene.difficulty.donut_width_radii)), freedom=1.0)
 
 
 def ring(scene: Scene, rng: Generator) -> Signature:
     """Band at the edge: bevel, edge-bead removal or clamp. It stays with the edge, so it is hardly ever off-centre."""
-    return _band(
-        "Ring", scene, rng, (rng.uniform(*RING_RADII), rng.uniform(*scene.difficulty.ring_width_radii)), freedom=0.1
-    )
+    return _band("Ring", scene, rng, (rng.uniform(*RING_RADII), rng.uniform(*scene.difficulty.ring_width_radii)), freedom=0.1)
 
 
 def half_moon(scene: Scene, rng: Generator) -> Signature:

@@ -71,9 +71,7 @@ class Station:
         return rows if kind is None else [*rows, self._bad(kind)]
 
     def _draw(self, wafer: WaferPlan) -> DrawnWafer:
-        return draw_wafer(
-            wafer.label, self.plan.product, self.difficulty, generator(self.seed, self.plan.number, wafer.slot)
-        )
+        return draw_wafer(wafer.label, self.plan.product, self.difficulty, generator(self.seed, self.plan.number, wafer.slot))
 
     def _inspect(self, wafer: WaferPlan, drawn: DrawnWafer, at: datetime, suffix: str = "") -> dict[str, Any]:
         path = self._path(wafer.wafer, suffix)
@@ -136,12 +134,9 @@ class Station:
             attributes=sizes,
         )
 
-    def _row(
-        self, wafer: WaferPlan, drawn: DrawnWafer, path: Path, at: datetime, *, reinspection: bool = False
-    ) -> dict[str, Any]:
+    def _row(self, wafer: WaferPlan, drawn: DrawnWafer, path: Path, at: datetime, *, reinspection: bool = False) -> dict[str, Any]:
         signatures = [
-            {"class": s.name, "points": len(s.xy_um), **{k: float(f"{v:.6g}") for k, v in s.parameters.items()}}
-            for s in drawn.signatures
+            {"class": s.name, "points": len(s.xy_um), **{k: float(f"{v:.6g}") for k, v in s.parameters.items()}} for s in drawn.signatures
         ]
         return {
             "file": path.relative_to(self.out).as_posix(),

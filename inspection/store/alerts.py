@@ -55,9 +55,7 @@ def signals_of_lot(c: Connection, lot: str, layer: str) -> Sequence[RowMapping]:
     return c.execute(query).mappings().all()
 
 
-def signals_of_source(
-    c: Connection, source: str, ids: tuple[int, int], alerted: Collection[str]
-) -> Sequence[RowMapping]:
+def signals_of_source(c: Connection, source: str, ids: tuple[int, int], alerted: Collection[str]) -> Sequence[RowMapping]:
     """Signals of a source without lots that can still change an event.
 
     These are the latest predictions among the unjudged ids from ``ids[0]`` to ``ids[1]``, and the judged ones whose

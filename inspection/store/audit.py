@@ -99,9 +99,7 @@ def entries(store: Store, subject: str | None = None) -> list[AuditEntry]:
         return [AuditEntry(r.id, r.at, r.actor, r.action, r.subject, r.detail, r.hash) for r in connection.execute(query)]
 
 
-def _digest(
-    previous: str, number: int, at: datetime, actor: str, action: str, subject: str, detail: Mapping[str, Any]
-) -> str:
+def _digest(previous: str, number: int, at: datetime, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> str:
     row = {"id": number, "at": at.isoformat(), "actor": actor, "action": action, "subject": subject, "detail": detail}
     canonical = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256((previous + canonical).encode()).hexdigest()

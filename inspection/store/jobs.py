@@ -34,10 +34,7 @@ def put(connection: Connection, items: Iterable[tuple[str, dict[str, Any]]]) -> 
         How many were new.
     """
     now = utc_now()
-    rows = [
-        {"key": key, "payload": payload, "state": WAITING, "attempts": 0, "put_at": now, "changed_at": now}
-        for key, payload in items
-    ]
+    rows = [{"key": key, "payload": payload, "state": WAITING, "attempts": 0, "put_at": now, "changed_at": now} for key, payload in items]
     if connection.dialect.name == "postgresql":
         # Two putters of the same keys in different orders would deadlock on the unique index.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PUT_LOCK})
@@ -98,9 +95,7 @@ def done(connection: Connection, worker: str, ids: Collection[int]) -> set[int]:
     return _held(connection, worker, ids, state=DONE, lease_until=None, error=None)
 
 
-def fail(
-    connection: Connection, worker: str, job: int, error: str, max_attempts: int, *, retry_in_s: float = 0.0
-) -> str | None:
+def fail(connection: Connection, worker: str, job: int, error: str, max_attempts: int, *, retry_in_s: float = 0.0) -> str | None:
     """Hand a job back with its error: ``dead`` once ``max_attempts`` are spent, else ``waiting``, due in ``retry_in_s``.
 
     Returns
@@ -163,9 +158,7 @@ def counts(connection: Connection) -> dict[str, int]:
 
 def unfinished(connection: Connection) -> int:
     """How many jobs are waiting or leased; cheap however many are done."""
-    return connection.execute(
-        select(func.count()).select_from(jobs).where(jobs.c.state.in_((WAITING, LEASED)))
-    ).scalar_one()
+    return connection.execute(select(func.count()).select_from(jobs).where(jobs.c.state.in_((WAITING, LEASED)))).scalar_one()
 
 
 def _held(connection: Connection, holder: str, ids: Collection[int], /, **values: Any) -> set[int]:

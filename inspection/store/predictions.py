@@ -130,3 +130,11 @@ def unscored(connection: Connection, model_sha256: str, config_sha256: str) -> l
     columns: tuple[Any, ...] = (wafers.c.file_sha256, wafers.c["index"])
     query = select(*columns).where(wafers.c.state == "valid", ~scored)
     return [(sha, index) for sha, index in connection.execute(query.order_by(wafers.c.ingested_at, *columns))]
+
+
+def never_scored(connection: Connection, *, labelled: bool) -> list[tuple[str, int]]:
+    """Valid wafers that no model has scored, with or without a label, in the order they were ingested: (file_sha256, index)."""
+    columns: tuple[Any, ...] = (wafers.c.file_sha256, wafers.c["index"])
+    known = wafers.c.label.is_not(None) if labelled else wafers.c.label.is_(None)
+    query = select(*columns).where(wafers.c.state == "valid", known, ~exists().where(_SAME_WAFER))
+    return [(sha, index) for sha, index in connection.execute(query.order_by(wafers.c.ingested_at, *columns))]

@@ -51,9 +51,7 @@ class AlertmanagerSink:
     name = "alertmanager"
     refresh_s: float | None = REFRESH_S
 
-    def __init__(
-        self, url: str, workspace: Workspace, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, url: str, workspace: Workspace, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._url = f"{checked_url(url, 'INSPECTION_ALERTMANAGER_URL')}/api/v2/alerts"
         self._folder = workspace.alerts
         self._clock = clock

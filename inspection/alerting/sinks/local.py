@@ -42,9 +42,7 @@ class LogSink:
                 file.write(line)
                 os.fsync(file.fileno())
         except OSError as error:
-            raise SinkError(
-                f"Cannot append the alert to {self.path}: {error}. Free the disk or correct its rights."
-            ) from error
+            raise SinkError(f"Cannot append the alert to {self.path}: {error}. Free the disk or correct its rights.") from error
         log.warning("ALERT %s: %s", message.title, message.summary)
 
 
@@ -64,6 +62,4 @@ class FileSink:
         try:
             write_aside(path, content.encode("utf-8", errors="backslashreplace") + b"\n")
         except OSError as error:
-            raise SinkError(
-                f"Cannot write the alert to {path}: {error}. Free the disk or correct its rights."
-            ) from error
+            raise SinkError(f"Cannot write the alert to {path}: {error}. Free the disk or correct its rights.") from error
