@@ -1,0 +1,53 @@
+"""The pipeline in order: one thin function per stage, parameters and paths in, a small report out.
+
+Operation (on the store): ``ingest validate snapshot`` and, with a champion, ``enqueue work alerts``.
+Training (on the frozen snapshot, called by DVC): ``materialise validate_snapshot tile split train evaluate``, then ``register promote``.
+
+Every stage may be called again at any time: what is done is not done twice, and what was interrupted goes on.
+Rooms are wired together here and nowhere else; heavy imports stay inside the stage that needs them.
+"""
+
+from inspection.stages.learning import (
+    TRAINING_STAGES,
+    dvc_stage,
+    evaluate,
+    materialise,
+    promote,
+    register,
+    snapshot,
+    split,
+    tile,
+    train,
+    validate_snapshot,
+)
+from inspection.stages.operation import alerts, enqueue, ingest, simulate, simulate_fab, status, trainable, validate, work
+from inspection.stages.place import open_workspace, params_of, require_input
+from inspection.stages.questions import classify, show_file
+
+__all__ = [
+    "TRAINING_STAGES",
+    "alerts",
+    "classify",
+    "dvc_stage",
+    "enqueue",
+    "evaluate",
+    "ingest",
+    "materialise",
+    "open_workspace",
+    "params_of",
+    "promote",
+    "register",
+    "require_input",
+    "show_file",
+    "simulate",
+    "simulate_fab",
+    "snapshot",
+    "split",
+    "status",
+    "tile",
+    "train",
+    "trainable",
+    "validate",
+    "validate_snapshot",
+    "work",
+]

@@ -1,0 +1,175 @@
+"""Stages of learning: the snapshot, the pure stages that DVC runs on it in the order of dvc.yaml, and the registry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from functools import partial
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inspection.dataset.project import STAGES, Project
+from inspection.settings import Settings
+from inspection.stages.place import open_registry, open_store, silent, told, write_json
+
+if TYPE_CHECKING:
+    from inspection.params import Params
+    from inspection.settings import Workspace
+    from inspection.stages.place import Report
+
+TRAINING_STAGES = STAGES
+"""The DVC stages in their order."""
+
+
+def snapshot(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """Freeze the valid labelled wafers of the store as the training set; the same content leaves the files untouched."""
+    from inspection.dataset.snapshot import freeze
+    from inspection.store.labelled import labelled_wafers
+
+    report(0, 0, "")
+    with open_store(workspace) as store:
+        with store.read() as connection:
+            # An archive declares its own classes, and label tables were checked when they were read: all are known here.
+            declared = {row["label"] for row in labelled_wafers(connection)}
+        frozen = freeze(store, workspace, {*params.classes, *declared})
+    return {"files": frozen.files, "wafers": frozen.wafers, "classes": frozen.classes, "idle": not frozen.changed}
+
+
+def dvc_stage(workspace: Workspace, _params: Params, name: str, *, report: Report = silent) -> dict[str, Any]:
+    """One stage of ``dvc.yaml`` through DVC, which repeats nothing that is up to date."""
+    done = Project.open(workspace, Path.cwd()).run(name, listen=lambda line: report(0, 0, line[:100]))
+    return {"idle": not done.ran, "seconds": done.seconds, **(_outcome(workspace, name))}
+
+
+def materialise(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """Snapshot -> data/wafers.parquet."""
+    from inspection.dataset import snapshot as frozen
+    from inspection.formats.table import read
+
+    out = workspace.data / "wafers.parquet"
+    wafers = frozen.materialise(
+        frozen.read(workspace.snapshot), workspace.root, lambda path: read(path, params.ingest), out, partial(told, report, "wafers")
+    )
+    return {"wafers": wafers, "shard": str(out)}
+
+
+def validate_snapshot(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """data/wafers.parquet -> data/validation.json: every wafer against physics again."""
+    from inspection.formats.canonical import read_shard
+    from inspection.intake.physics import check
+
+    notes: dict[str, int] = {}
+    wafers = 0
+    for entry in read_shard(workspace.data / "wafers.parquet"):
+        for note in check(entry.wafer.map, params.validate_):
+            kind = note.split(":")[0][:60]
+            notes[kind] = notes.get(kind, 0) + 1
+        wafers += 1
+        report(wafers, 0, "wafers")
+    result = {"wafers": wafers, "wafers_with_notes": sum(notes.values())}
+    write_json(workspace.data / "validation.json", result)
+    return result
+
+
+def tile(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """data/wafers.parquet -> data/views: global view and detail tiles of every wafer, packed; no defect is lost."""
+    from inspection.formats.canonical import read_shard, shard_index
+    from inspection.views.renderer import ViewSpec
+    from inspection.views.shards import write_views
+
+    shard = workspace.data / "wafers.parquet"
+    kinds = shard_index(shard)["kind"]
+    recipe = params.tile.points if (kinds == "points").any() else params.tile.dies
+    spec = ViewSpec(recipe.size_px, recipe.tiles, recipe.tile_px, recipe.tile_mm)
+    maps = (entry.wafer.map for entry in read_shard(shard))
+    return {**write_views(workspace.data / "views", maps, len(kinds), spec, partial(told, report, "wafers")), "spec": spec.to_dict()}
+
+
+def split(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """data/wafers.parquet -> data/split.parquet, data/split.json: lot-disjoint parts; leakage is refused."""
+    from inspection.dataset.parts import cut
+
+    result = cut(workspace.data / "wafers.parquet", workspace.data / "split.parquet", params, partial(told, report, "wafers"))
+    write_json(workspace.data / "split.json", result)
+    return result
+
+
+def train(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """Views, split and wafers -> data/model, data/history.csv; the checkpoint in data/checkpoint survives an interruption."""
+    from inspection.training.session import train as learn
+
+    return learn(workspace.data, params, report)
+
+
+def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """data/model -> data/bundle, data/report, data/metrics.json, data/plots."""
+    from inspection.evaluation.judging import judge
+
+    return judge(workspace.data, params, report, lineage=_lineage(workspace))
+
+
+def register(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """data/bundle -> an MLflow run and a registered version @candidate; the report goes to reports/VERSION."""
+    from inspection.scoring.bundle import read_bundle
+
+    report(0, 0, "MLflow")
+    bundle = workspace.data / "bundle"
+    lineage = {k: str(v) for k, v in read_bundle(bundle).lineage.items()}
+    version = open_registry(workspace).register(
+        bundle,
+        actor=Settings().actor,
+        reason="trained from the snapshot by the pipeline",
+        metrics=json.loads((workspace.data / "metrics.json").read_text(encoding="utf-8")),
+        params=params.model_dump(mode="json", by_alias=True, exclude={"taxonomy"}),
+        lineage=lineage,
+        report=workspace.data / "report",
+    )
+    home = workspace.reports / version.version
+    if version.created or not home.is_dir():
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(workspace.data / "report", home)
+    return {
+        "version": version.version, "bundle_sha256": version.bundle_sha256, "run": version.run_id,
+        "report": str(home / "report.html"), "idle": not version.created,
+    }  # fmt: skip
+
+
+def promote(
+    workspace: Workspace, params: Params, *, report: Report = silent, version: str | None = None, reason: str = "", actor: str | None = None
+) -> dict[str, Any]:
+    """Make ``version`` (default: @candidate) the champion that workers serve, when the gate lets it pass."""
+    from inspection.registry.promotion import promote as make_champion
+
+    report(0, 0, "gate")
+    settings = Settings()
+    with open_store(workspace) as store:
+        champion = make_champion(
+            open_registry(workspace), store, version or "candidate",
+            actor=actor or settings.actor, reason=reason, profile=settings.profile,
+            margin=params.register_.margin, bundles=workspace.bundles,
+        )  # fmt: skip
+    return {"champion": champion.version, "since": champion.since, "reason": champion.reason, "bundle_sha256": champion.bundle_sha256}
+
+
+def _lineage(workspace: Workspace) -> dict[str, str]:
+    project = Project.open(workspace, Path.cwd())
+    return {
+        "snapshot_sha256": hashlib.sha256((workspace.snapshot / "manifest.json").read_bytes()).hexdigest(),
+        "params_sha256": hashlib.sha256(project.params.read_bytes()).hexdigest(),
+        "code_version": installed_version("wafer-inspection"),
+        "trained_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _outcome(workspace: Workspace, name: str) -> dict[str, Any]:
+    """The few numbers of a DVC stage that a person wants to see in the closing table."""
+    files = {"validate": "validation.json", "split": "split.json", "evaluate": "metrics.json"}
+    path = workspace.data / files.get(name, "")
+    if not path.is_file():
+        return {}
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    wanted = ("wafers", "train", "validation", "test", "macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate")
+    return {k: content[k] for k in wanted if k in content}

@@ -1,0 +1,245 @@
+"""Stages of operation, on the store: what lands, what is scored, what is told. And the fab that supplies a run without input."""
+
+from __future__ import annotations
+
+import shutil
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inspection.errors import InputNotFoundError
+from inspection.settings import Settings
+from inspection.stages.place import open_store, require_input, silent, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inspection.params import Params
+    from inspection.settings import Workspace
+    from inspection.stages.place import Report
+
+TRAINING_FAB = {"lots": 40, "wafers": 25, "seed": 0, "difficulty": "easy", "format": "klarf12"}
+"""The small fab of a run without input: what the first champion is trained on."""
+FRESH_LOTS = 3
+"""Lots that the fab delivers after the champion was promoted: they land unlabelled, are scored and may alert."""
+
+
+def simulate_fab(out: Path, *, report: Report = silent, **options: Any) -> dict[str, Any]:
+    """Let the simulator write to ``out``; options as in ``inspection.simulator.fab.simulate``."""
+    from dataclasses import asdict
+
+    from inspection.simulator.fab import simulate as run_fab
+
+    return asdict(run_fab(out, progress=partial(told, report, "lots"), **options))
+
+
+def simulate(workspace: Workspace, _params: Params, *, report: Report = silent, fresh: bool = False) -> dict[str, Any]:
+    """The run's own fab: the training lots, or with ``fresh`` the lots that land after the promotion. Written once."""
+    folder = workspace.root / "simulated" / ("fresh" if fresh else "history")
+    written = folder / "truth.csv"
+    if written.is_file():
+        return {"folder": str(folder), "idle": True}
+    options = {**TRAINING_FAB, "lots": FRESH_LOTS, "first_lot": int(TRAINING_FAB["lots"]) + 1} if fresh else dict(TRAINING_FAB)
+    aside = folder.with_name(folder.name + ".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    result = simulate_fab(aside, labelled=not fresh, report=report, **options)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+    return {"folder": str(folder), "idle": False, **result}
+
+
+def trainable(workspace: Workspace) -> dict[str, Any]:
+    """What there is to learn from and to serve: labelled valid wafers in the store, and whether a champion serves."""
+    from inspection.store.champions import current
+    from inspection.store.labelled import labelled_wafers
+
+    with open_store(workspace) as store:
+        with store.read() as connection:
+            labelled = len(labelled_wafers(connection))
+        champion = current(store)
+    return {"labelled": labelled, "champion": None if champion is None else champion.version}
+
+
+def ingest(workspace: Workspace, params: Params, *, report: Report = silent, source: Path | None = None) -> dict[str, Any]:
+    """Claim, recognise, parse and check what lies in ``source`` (default: the landing folder); labels.csv beside it is applied."""
+    from inspection.formats import table
+    from inspection.intake import labels as label_table
+    from inspection.intake.ingest import ingest as take_in
+    from inspection.intake.landing import claim
+
+    if source is None:
+        workspace.landing.mkdir(parents=True, exist_ok=True)
+        source, settle_s = workspace.landing, 2.0
+    else:
+        require_input(source)
+        settle_s = 0.0
+    beside = label_table.beside(source)
+    labels = None if beside is None else label_table.read_labels(beside, params.classes)
+    left: list[str] = []
+    with open_store(workspace) as store:
+        claims = claim(
+            source, workspace, store, params.ingest,
+            settle_s=settle_s, notice=lambda name, why: left.append(f"{name}: {why}"), progress=partial(told, report, "files looked at"),
+        )  # fmt: skip
+        done = take_in(
+            claims, workspace, store, params, table.read,
+            recognise=table.recognise, labels=labels,
+            progress=partial(told, report, "files"), counted=lambda wafers: report(wafers, 0, "wafers"),
+        )  # fmt: skip
+    result = {
+        "files": done.files, "wafers": done.wafers, "quarantined_files": done.quarantined_files,
+        "quarantined_wafers": done.quarantined_wafers, "left": left, "seconds": done.seconds, "idle": not claims,
+    }  # fmt: skip
+    if done.labels is not None:
+        result["labels"] = {
+            "matched": done.labels.matched, "changed": done.labels.changed,
+            "unmatched": [" ".join(k) for k in done.labels.unmatched[:10]], "unmatched_rows": len(done.labels.unmatched),
+        }  # fmt: skip
+    return result
+
+
+def validate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """Great Expectations over every lot with new wafers; a lot that fails is recorded and stops nothing."""
+    from inspection.intake.lots import validate as check_lots
+
+    with open_store(workspace) as store:
+        checks = check_lots(workspace, store, params.validate_, partial(told, report, "lots"))
+    failed = [f"{c.lot} {c.layer}: {', '.join(map(str, c.failed))}"[:200] for c in checks if not c.success]
+    return {"lots": len(checks), "failed": failed, "idle": not checks, "data_docs": str(workspace.expectations)}
+
+
+def enqueue(workspace: Workspace, _params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """Put every wafer that no model has scored into the ledger, once.
+
+    Labelled wafers are known already and only scored when nothing else ever landed: then the test part stands for fresh lots.
+    """
+    from inspection.dataset.parts import read_parts
+    from inspection.inference.ledger import StoreLedger
+    from inspection.store.predictions import never_scored
+
+    report(0, 0, "ledger")
+    with open_store(workspace) as store:
+        with store.read() as connection:
+            waiting = never_scored(connection, labelled=False)
+            if not waiting:
+                test = read_parts(workspace.data / "split.parquet", "test")
+                waiting = [w for w in never_scored(connection, labelled=True) if w in test]
+        jobs = ((f"{sha}:{index}", {"file_sha256": sha, "index": index}) for sha, index in waiting)
+        new = StoreLedger(store).put(jobs)
+    return {"wafers": len(waiting), "new": new, "idle": new == 0}
+
+
+def work(
+    workspace: Workspace, params: Params, *, report: Report = silent, until_empty: bool = True, metrics_port: int | None = None
+) -> dict[str, Any]:
+    """Score what waits in the ledger with the champion; exactly one outcome per wafer, whatever is killed."""
+    from dataclasses import asdict
+
+    from inspection.inference.ledger import StoreLedger
+    from inspection.inference.worker import Worker
+    from inspection.store.champions import Champion, current
+
+    with open_store(workspace) as store:
+        ledger = StoreLedger(store)
+        if until_empty and ledger.unfinished() == 0:
+            return {"scored": 0, "idle": True}
+
+        def load(champion: Champion) -> Any:
+            from inspection.scoring.predictor import Predictor
+
+            return Predictor.load(Path(champion.bundle_path), params.infer.batch_sizes)
+
+        worker = Worker(store, ledger, load, _reader(workspace), partial(current, store), params.infer, port=metrics_port)
+        done = worker.run(until_empty=until_empty, handle_signals=True, progress=partial(told, report, "wafers"))
+    return {**asdict(done), "idle": done.scored == 0}
+
+
+def alerts(
+    workspace: Workspace,
+    params: Params,
+    *,
+    report: Report = silent,
+    acknowledge: int | None = None,
+    close: int | None = None,
+    owner: str = "",
+    comment: str = "",
+) -> dict[str, Any]:
+    """Judge new predictions, send what is due, acknowledge or close an alert when asked, and list the open ones."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from inspection.alerting import acknowledge as hand
+    from inspection.alerting.judging import judge
+    from inspection.alerting.outbox import deliver
+    from inspection.alerting.sinks import configured
+    from inspection.store import alerts as table
+
+    with open_store(workspace) as store:
+        if acknowledge is not None:
+            hand.acknowledge(store, acknowledge, owner or Settings().actor, comment)
+        if close is not None:
+            hand.close(store, close, owner or Settings().actor, comment)
+        sinks = configured(Settings(), workspace)
+        judged = judge(store, params.alert, params.classes, [s.name for s in sinks], progress=partial(told, report, "predictions"))
+        sent = deliver(
+            store, sinks, workspace, np.random.default_rng(), draw=_evidence(workspace), progress=partial(told, report, "notifications")
+        )
+        with store.read() as connection:
+            rows = [dict(row) for row in table.newest(connection, 200)]
+    shown = ("id", "state", "severity", "signature", "lot", "layer", "product", "summary", "picture", "opened_at", "owner", "comment")
+    listed = [{**{k: row[k] for k in shown}, "wafers": len(row["wafers"])} for row in rows]
+    return {
+        "judged": judged.judged, "opened": list(judged.opened), "updated": judged.updated, "deliveries": asdict(sent),
+        "alerts": listed, "idle": judged.judged == 0 and not judged.opened,
+    }  # fmt: skip
+
+
+def status(workspace: Workspace, _params: Params, *, report: Report = silent) -> dict[str, Any]:
+    """What is waiting, done, quarantined, alerted; which model is champion, since when."""
+    from inspection.monitoring.health import facts
+
+    report(0, 0, "")
+    if not workspace.root.is_dir():
+        raise InputNotFoundError(f"No workspace: expected a folder at {workspace.root}, got none. Start one with `inspection run`.")
+    with open_store(workspace) as store:
+        return facts(store)
+
+
+def _reader(workspace: Workspace) -> Callable[[list[dict[str, Any]]], list[Any]]:
+    """Payloads -> maps from the canonical shards; a shard holds valid wafers only, so places are looked up by index."""
+    from inspection.formats.canonical import read_shard, shard_index
+
+    @lru_cache(maxsize=256)
+    def places(sha256: str) -> dict[int, int]:
+        return {int(i): at for at, i in enumerate(shard_index(workspace.canonical / f"{sha256}.parquet")["index"])}
+
+    def read(payloads: list[dict[str, Any]]) -> list[Any]:
+        maps: list[Any] = [None] * len(payloads)
+        by_file: dict[str, list[int]] = {}
+        for position, payload in enumerate(payloads):
+            by_file.setdefault(payload["file_sha256"], []).append(position)
+        for sha256, positions in by_file.items():
+            wanted = [places(sha256)[payloads[p]["index"]] for p in positions]
+            for position, entry in zip(positions, read_shard(workspace.canonical / f"{sha256}.parquet", wanted), strict=True):
+                maps[position] = entry.wafer.map
+        return maps
+
+    return read
+
+
+def _evidence(workspace: Workspace) -> Callable[[Any], bytes | None]:
+    """Draws an event: its wafers on one sheet, the likeliest first."""
+
+    def drawn(event: Any) -> bytes | None:
+        from inspection.views.picture import contact_sheet
+
+        shown = list(event.wafers)[:6]
+        maps = _reader(workspace)([{"file_sha256": w["file_sha256"], "index": w["index"]} for w in shown])
+        titles = [
+            f"{event.lot or m.info.lot} {w['wafer']}  {event.signature} {w['probability']:.0%}".strip()
+            for m, w in zip(maps, shown, strict=True)
+        ]
+        return contact_sheet(maps, titles)
+
+    return drawn

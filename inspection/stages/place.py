@@ -1,0 +1,74 @@
+"""Where a stage works: the workspace, its parameters, its store and registry, and how it tells its progress."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inspection import params as parameters
+from inspection.dataset.project import Project
+from inspection.errors import InputNotFoundError
+from inspection.settings import Settings, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inspection.params import Params
+    from inspection.registry.tracking import Registry
+    from inspection.store.database import Store
+
+    Report = Callable[[int, int, str], None]
+    """(done, total, text): how a stage tells how far it is; total 0 = unknown."""
+
+
+def silent(_done: int, _total: int, _text: str) -> None:
+    """A report that nobody reads."""
+
+
+def open_workspace(root: Path) -> Workspace:
+    """The workspace at ``root``; nothing is written."""
+    if root.exists() and not root.is_dir():
+        raise InputNotFoundError(f"Not a workspace: expected a folder, got the file {root}. Name a folder with --workspace.")
+    return Workspace(root)
+
+
+def params_of(workspace: Workspace) -> Params:
+    """The ``params.yaml`` that serves ``workspace``; the packaged one while the workspace does not exist."""
+    if not workspace.root.exists():
+        return parameters.load()
+    return parameters.load(Project.open(workspace, Path.cwd()).params)
+
+
+def open_store(workspace: Workspace) -> Store:
+    """The SQL store of the settings, by default SQLite below the workspace."""
+    from inspection.store.database import Store
+
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    return Store(Settings().store_url or f"sqlite:///{workspace.store}")
+
+
+def open_registry(workspace: Workspace) -> Registry:
+    """The MLflow registry of the settings, by default SQLite below the workspace."""
+    from inspection.registry.tracking import Registry
+
+    return Registry(Settings().mlflow_uri or f"sqlite:///{workspace.mlflow}", workspace.mlflow_artifacts)
+
+
+def require_input(source: Path) -> None:
+    """Refuse a path that does not exist or a folder without files, before anything is started."""
+    if not source.exists():
+        raise InputNotFoundError(f"No such input: expected a file or folder, got {source}. Check the path.")
+    if source.is_dir() and not any(p.is_file() for p in source.rglob("*")):
+        raise InputNotFoundError(f"Nothing to read: expected defect maps in {source}, got an empty folder. Check the path.")
+
+
+def told(report: Report, what: str, done: int, total: int) -> None:
+    """Pass (done, total) on to ``report`` with the word for what is counted."""
+    report(done, total, what)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a small report, keys sorted, so that the same content is the same file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")

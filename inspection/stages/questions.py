@@ -1,0 +1,62 @@
+"""Questions about files that leave the store as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inspection.errors import InputNotFoundError
+from inspection.settings import Workspace
+from inspection.stages.place import open_registry, open_store, params_of, require_input, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inspection.params import Params
+    from inspection.stages.place import Report
+
+
+def classify(
+    workspace: Workspace, params: Params, *, paths: Sequence[Path], out: Path, model: str = "champion", report: Report = silent
+) -> dict[str, Any]:
+    """Score anything we can read into a Parquet file, one row per wafer; the store is read for the champion's name only."""
+    from inspection.scoring.files import score_files
+    from inspection.scoring.predictor import Predictor
+
+    for path in paths:
+        require_input(path)
+    bundle = _bundle_of(workspace, model)
+    predictor = Predictor.load(bundle, params.infer.batch_sizes)
+    return {"model": model, **score_files(predictor, paths, out, params.ingest, report)}
+
+
+def show_file(file: Path, workspace: Path, *, png: Path | None = None, index: int = 0) -> dict[str, Any]:
+    """What ``file`` holds, in the wafer frame; with ``png``, a picture of its wafer number ``index``."""
+    from inspection.formats import table
+    from inspection.views.picture import draw
+    from inspection.wafer.facts import facts_of
+
+    if not file.is_file():
+        raise InputNotFoundError(f"No such file: expected a defect map at {file}. Check the path.")
+    limits = params_of(Workspace(workspace)).ingest
+    wafers = list(table.read(file, limits))
+    if png is not None:
+        if index >= len(wafers):
+            raise InputNotFoundError(f"No wafer {index} in {file}: it holds {len(wafers)}, counted from 0.")
+        png.write_bytes(draw(wafers[index].map))
+    return {"format": table.recognise(file).name, "wafers": [facts_of(w.map) for w in wafers]}
+
+
+def _bundle_of(workspace: Workspace, model: str) -> Path:
+    from inspection.store.champions import current
+
+    if not workspace.root.is_dir():
+        raise InputNotFoundError(f"No workspace: expected one at {workspace.root} with a {model} model. Start one with `inspection run`.")
+    if model != "champion":
+        folder: Path = open_registry(workspace).fetch(model, workspace.data / "fetched")
+        return folder
+    with open_store(workspace) as store:
+        champion = current(store)
+    if champion is None:
+        raise InputNotFoundError(f"No champion in {workspace.root}: promote a version with `inspection promote --reason TEXT` first.")
+    return Path(champion.bundle_path)
