@@ -1,4 +1,4 @@
-"""Figures of the report as PNG bytes: confusion matrix, ROC small multiples, training history. matplotlib without a display or global state."""
+"""Figures of the report as PNG bytes: confusion matrix, ROC small multiples, training history. Needs no display, keeps no state."""
 
 from __future__ import annotations
 

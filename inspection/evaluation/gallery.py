@@ -17,12 +17,13 @@ Kind = Literal["right", "escape", "overkill", "mistake", "undecided"]
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """One wafer of the gallery: its position in the test part, what it is, what it was called and how sure the model was."""
+    """One wafer of the gallery: its position in the test part, what it is, what it was called, how sure the model was."""
 
     position: int
     kind: Kind
     truth: str
     decision: str
+    likeliest: str
     probability: float
 
 
@@ -62,16 +63,17 @@ def choose(evaluation: Evaluation, right: int = 3, wrong: int = 4) -> list[Class
 def _exhibit(evaluation: Evaluation, position: int, truth: str, normal: set[str]) -> Exhibit:
     decision = evaluation.decisions[position]
     probabilities = evaluation.test.probabilities[position]
+    likeliest = evaluation.labels[position]
     kind: Kind = "mistake"
     if decision in (UNKNOWN, REVIEW):
-        return Exhibit(position, "undecided", truth, decision, float(probabilities.max()))
+        return Exhibit(position, "undecided", truth, decision, likeliest, float(probabilities.max()))
     if decision == truth:
         kind = "right"
     elif decision in normal and truth not in normal:
         kind = "escape"
     elif truth in normal and decision not in normal:
         kind = "overkill"
-    return Exhibit(position, kind, truth, decision, float(probabilities[evaluation.taxonomy.index(decision)]))
+    return Exhibit(position, kind, truth, decision, likeliest, float(probabilities[evaluation.taxonomy.index(decision)]))
 
 
 def _worst_first(exhibit: Exhibit) -> tuple[int, float, int]:
