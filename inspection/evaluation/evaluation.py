@@ -1,0 +1,204 @@
+"""The evaluation of one candidate: thresholds from validation, everything else from the test part. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inspection.errors import InputError
+from inspection.evaluation.confusion import Confusion, Rate, confusion, wilson
+from inspection.evaluation.intervals import imbalance_summary, macro_f1_interval
+from inspection.evaluation.thresholds import Roc, Thresholds, curves, tune
+from inspection.scoring.decision import decide
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from inspection.params import Evaluate
+    from inspection.wafer.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """The scored wafers of one part of the split.
+
+    Attributes
+    ----------
+    truth : ndarray of shape (n,), class positions
+    probabilities : ndarray of shape (n, k), calibrated; rows sum to 1
+    group : ndarray of shape (n,), the lot of each wafer (or its block, where a source names no lots)
+    unknown : ndarray of shape (n,), bool, or None: what the unknown detector flags
+    decisions : n names, or None: then the thresholds decide
+    file_sha256, index : ndarrays of shape (n,), or None: where each wafer comes from
+    """
+
+    truth: NDArray[np.integer]
+    probabilities: NDArray[np.floating]
+    group: NDArray
+    unknown: NDArray[np.bool_] | None = None
+    decisions: tuple[str, ...] | None = None
+    file_sha256: NDArray | None = None
+    index: NDArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def check(self, k: int, name: str) -> None:
+        """Raise InputError unless every column has one entry per wafer and the probabilities are k shares."""
+        n = len(self.truth)
+        columns = {"group": self.group, "unknown": self.unknown, "decisions": self.decisions, "index": self.index}
+        short = [key for key, value in columns.items() if value is not None and len(value) != n]
+        p = self.probabilities
+        if short or p.shape != (n, k) or not np.isfinite(p).all() or (n and np.abs(p.sum(axis=1) - 1).max() > 1e-3):
+            raise InputError(
+                f"Cannot evaluate: expected {n} finite rows of {k} probabilities that sum to 1 and columns of that length, "
+                f"got {p.shape} and other lengths in {short} ({name} part). Score this part again."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the test part said about a candidate.
+
+    ``label`` is the likeliest class, ``decision`` what the thresholds and the unknown detector make of it (a class, ``Unknown`` or
+    ``Review``); each has its confusion matrix and the interval of its macro-F1.
+    """
+
+    taxonomy: Taxonomy
+    thresholds: Thresholds
+    test: Part
+    decisions: tuple[str, ...]
+    by_label: Confusion
+    by_decision: Confusion
+    label_interval: tuple[float, float]
+    decision_interval: tuple[float, float]
+    bootstrap: int
+    roc: list[Roc | None] = field(repr=False)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The likeliest class of each test wafer."""
+        names = self.taxonomy.names
+        return tuple(names[k] for k in self.test.probabilities.argmax(axis=1)) if len(self.test) else ()
+
+    @property
+    def lots(self) -> int:
+        """Lots (or blocks) in the test part."""
+        return len(np.unique(self.test.group))
+
+    def metrics(self) -> dict[str, float]:
+        """Flat numbers for DVC, MLflow and the gate; what cannot be known is left out, never NaN.
+
+        Without prefix: by the likeliest class (``macro_f1 macro_f1_low macro_f1_high accuracy balanced_accuracy geometric_mean
+        index_balanced_accuracy f1_<class> recall_<class> precision_<class> auc_<class>``). ``decision_...``: the same by decision.
+        ``escape_rate overkill_rate unknown_rate review_rate`` are by decision, each but the last two with ``_low`` and ``_high``;
+        ``label_escape_rate label_overkill_rate`` are by the likeliest class.
+        """
+        found: dict[str, float] = {"test_wafers": float(len(self.test)), "test_lots": float(self.lots)}
+        found |= _scores(self.by_label, self.label_interval, "")
+        found |= imbalance_summary(self.test.truth, self.test.probabilities.argmax(axis=1))
+        found |= _scores(self.by_decision, self.decision_interval, "decision_")
+        found |= _rate("escape_rate", self.by_decision.escapes) | _rate("overkill_rate", self.by_decision.overkill)
+        found |= {"unknown_rate": self.by_decision.unknown.value, "review_rate": self.by_decision.review.value}
+        found |= {"label_escape_rate": self.by_label.escapes.value, "label_overkill_rate": self.by_label.overkill.value}
+        for name, curve in zip(self.taxonomy.names, self.roc, strict=True):
+            found[f"auc_{name}"] = float("nan") if curve is None else curve.auc
+        return {key: float(value) for key, value in found.items() if np.isfinite(value)}
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """One row per class, by the likeliest class: support, scores, recall's interval, AUC, threshold; None = cannot be known."""
+        matrix = self.by_label
+        hits = np.diagonal(matrix.counts)
+        low, high = wilson(hits, matrix.support)
+        return [
+            {
+                "class": c.name,
+                "normal": c.normal,
+                "support": int(matrix.support[k]),
+                "precision": _known(matrix.precision[k]),
+                "recall": _known(matrix.recall[k]),
+                "recall_low": _known(low[k]) if matrix.support[k] else None,
+                "recall_high": _known(high[k]) if matrix.support[k] else None,
+                "f1": _known(matrix.f1[k]),
+                "decision_recall": _known(self.by_decision.recall[k]),
+                "auc": None if (curve := self.roc[k]) is None else _known(curve.auc),
+                "validation_auc": _known(self.thresholds.auc[k]),
+                "threshold": float(self.thresholds.values[k]),
+                "tuned": self.thresholds.tuned[k],
+                "status": self.thresholds.status[k],
+            }
+            for k, c in enumerate(self.taxonomy.classes)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the wafers, as plain JSON."""
+        return {
+            "classes": list(self.taxonomy.names),
+            "metrics": self.metrics(),
+            "per_class": self.per_class(),
+            "confusion": {"calls": list(self.by_label.calls), "label": self.by_label.counts.tolist(),
+                          "decision": self.by_decision.counts.tolist()},
+            "bootstrap": self.bootstrap,
+        }  # fmt: skip
+
+
+def evaluate(validation: Part, test: Part, taxonomy: Taxonomy, params: Evaluate, rng: np.random.Generator) -> Evaluation:
+    """Tune thresholds on ``validation`` and judge ``test`` with them.
+
+    Parameters
+    ----------
+    validation, test : Part
+        Scored with the same candidate, temperature applied. ``test.decisions`` are used where given.
+    taxonomy : Taxonomy, in the order of the probability columns
+    params : Evaluate
+    rng : numpy Generator, for the bootstrap
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InputError
+        A part whose columns do not fit, or an empty test part.
+    """
+    validation.check(len(taxonomy), "validation")
+    test.check(len(taxonomy), "test")
+    if not len(test):
+        raise InputError(
+            "Cannot evaluate: expected at least one test wafer, got none. Add labelled lots, or raise `split.test` in params.yaml."
+        )
+    thresholds = tune(validation.truth, validation.probabilities, params.min_positives)
+    names = taxonomy.names
+    labels = tuple(names[k] for k in test.probabilities.argmax(axis=1))
+    decisions = test.decisions
+    if decisions is None:
+        decisions = tuple(decide(test.probabilities, thresholds.values, names, test.unknown))
+    intervals = [
+        macro_f1_interval(test.truth, called, test.group, names, bootstrap=params.bootstrap, rng=rng) for called in (labels, decisions)
+    ]
+    return Evaluation(
+        taxonomy, thresholds, test, decisions,
+        confusion(test.truth, labels, taxonomy), confusion(test.truth, decisions, taxonomy),
+        intervals[0], intervals[1], params.bootstrap, curves(test.truth, test.probabilities),
+    )  # fmt: skip
+
+
+def _scores(matrix: Confusion, interval: tuple[float, float], prefix: str) -> dict[str, float]:
+    found = {"macro_f1": matrix.macro_f1, "macro_f1_low": interval[0], "macro_f1_high": interval[1]}
+    found |= {"accuracy": matrix.accuracy.value, "balanced_accuracy": matrix.balanced_accuracy}
+    columns = {"f1": matrix.f1, "recall": matrix.recall, "precision": matrix.precision}
+    found |= {f"{key}_{n}": float(v) for key, values in columns.items() for n, v in zip(matrix.names, values, strict=True)}
+    return {prefix + key: value for key, value in found.items()}
+
+
+def _rate(name: str, rate: Rate) -> dict[str, float]:
+    low, high = rate.interval
+    return {name: rate.value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,82 @@
+"""Intervals that respect lots, and the summaries for unbalanced classes. Pure.
+
+Wafers of one lot resemble one another: drawing wafers alone would make the interval too narrow, so whole lots are drawn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inspection.evaluation.confusion import column_of, macro_f1
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_AT_ONCE = 64  # resamples drawn together: bounds the memory
+
+
+def macro_f1_interval(
+    truth: NDArray[np.integer],
+    called: Sequence[str],
+    group: NDArray,
+    names: Sequence[str],
+    *,
+    bootstrap: int,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """95 % interval of the macro-F1: ``bootstrap`` resamples of whole lots, 2.5 and 97.5 percentiles.
+
+    A class that a resample misses is left out of that resample's mean.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (n,)
+    called : n names
+    group : ndarray of shape (n,), the lot of each wafer
+    names : k class names
+    bootstrap : resamples
+
+    Returns
+    -------
+    (low, high), or (NaN, NaN) for fewer than two lots: then the spread between lots cannot be known
+    """
+    _, lot = np.unique(group, return_inverse=True)
+    lots, k = int(lot.max(initial=-1)) + 1, len(names)
+    if lots < 2:
+        return float("nan"), float("nan")
+    place = (lot * k + truth) * (k + 2) + column_of(called, names)
+    by_lot = np.bincount(place, minlength=lots * k * (k + 2)).reshape(lots, k * (k + 2)).astype(np.float64)
+    scores = []
+    for start in range(0, bootstrap, _AT_ONCE):
+        drawn = rng.multinomial(lots, np.full(lots, 1.0 / lots), size=min(_AT_ONCE, bootstrap - start))
+        scores.append(macro_f1((drawn @ by_lot).reshape(-1, k, k + 2)))
+    low, high = np.percentile(np.concatenate(scores), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def imbalance_summary(truth: NDArray[np.integer], label: NDArray[np.integer]) -> dict[str, float]:
+    """imbalanced-learn's scores of the likeliest classes: ``geometric_mean`` and ``index_balanced_accuracy``, both in [0, 1].
+
+    The geometric mean is that of the recalls of the classes with wafers: one class never hit makes it 0. The index balanced
+    accuracy (alpha 0.1, of the squared geometric mean of sensitivity and specificity, class by class, then averaged) says whether
+    the balance leans to one side. NaN for no wafers.
+
+    References
+    ----------
+    V. García, R. A. Mollineda, J. S. Sánchez, "Index of balanced accuracy", IbPRIA 2009.
+    """
+    if not len(truth):
+        return {"geometric_mean": float("nan"), "index_balanced_accuracy": float("nan")}
+    from imblearn.metrics import geometric_mean_score, make_index_balanced_accuracy  # noqa: PLC0415  (imported when used)
+
+    present = np.unique(truth)
+    balanced = make_index_balanced_accuracy(alpha=0.1, squared=True)(geometric_mean_score)
+    per_class = [float(balanced(truth == c, label == c, average="binary", pos_label=True)) for c in present]
+    return {
+        "geometric_mean": float(geometric_mean_score(truth, label, labels=present, average="multiclass")),
+        "index_balanced_accuracy": float(np.mean(per_class)),
+    }
