@@ -9,6 +9,7 @@ or -1, means unlabelled.
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -42,8 +43,14 @@ _BROKEN = (
     UnicodeDecodeError,
     SyntaxError,
     OSError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+    tokenize.TokenError,
+    UserWarning,
 )
-"""What the zip and npy readers raise on damaged bytes (RuntimeError: encrypted; OSError: a seek to nowhere)."""
+"""What the zip and npy readers raise on damaged bytes: RuntimeError where a flag says encrypted, OSError on a seek to
+nowhere, TokenError and UserWarning (where warnings are errors) on a header that looks like one of Python 2."""
 
 
 def recognises(head: bytes, path: Path) -> bool:
@@ -77,10 +84,12 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     The maps are read-only views of one array: no copy is made.
     """
     arrays = _load(path, limits)
+    if missing := [n for n in REQUIRED if n not in arrays]:
+        raise _error("arrays", path.name, "pixels, offsets, shapes", f"no {', '.join(missing)}")
     pixels, offsets, shapes = arrays["pixels"], arrays["offsets"], arrays["shapes"]
-    count = len(offsets) - 1
-    if not 0 <= count <= limits.max_wafers:
-        raise _error("wafers", "offsets", f"0 to {limits.max_wafers} maps", count)
+    count = offsets.size - 1
+    if count > limits.max_wafers:
+        raise _error("wafers", "offsets", f"at most {limits.max_wafers} maps", count)
     _check_places(pixels, offsets, shapes)
     _check_values(pixels)
     pixels = pixels.astype(np.uint8, copy=False)
@@ -154,7 +163,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray:
 
 
 def _check_places(pixels: NDArray, offsets: NDArray, shapes: NDArray) -> None:
-    count = len(offsets) - 1
+    count = offsets.size - 1
     if pixels.ndim != 1 or offsets.ndim != 1 or shapes.shape != (count, 2):
         raise _error(
             "arrays",

@@ -47,6 +47,8 @@ def defect_columns(data: bytes, table: Table, limits: Ingest) -> dict[str, NDArr
         raw = _IMAGES.sub(b" N ", raw)
     _check_rows(raw, len(names), table.rows, where, limits)
     values, texts = _values(raw)
+    if len(values) % len(names):
+        raise _rows_error(where, f"rows of {len(names)} tokens", f"{len(values)} tokens")
     grid = values.reshape(-1, len(names))
     columns: dict[str, NDArray] = {}
     for i, (kind, name) in enumerate(table.columns):
@@ -98,7 +100,8 @@ def _check_rows(raw: bytes, width: int, declared: str, where: str, limits: Inges
     else:
         chars = np.frombuffer(raw, dtype=np.uint8)
         semicolon = chars == ord(";")
-        solid = (chars > ord(" ")) & ~semicolon
+        blank = (chars == ord(" ")) | ((chars >= ord("\t")) & (chars <= ord("\r")))
+        solid = ~blank & ~semicolon
         begins = solid & ~np.concatenate(([False], solid[:-1]))
         count = int(np.count_nonzero(begins))
         at = np.flatnonzero(semicolon)

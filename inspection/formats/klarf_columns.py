@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOT_A_NUMBER = (b"NA", b"N/A", b"NULL")
+_NO_NUMBER = re.compile(rb"(?<!\S)(?:NA|N/A|NULL)(?!\S)")
 INTEGER_COLUMNS = frozenset(
     [
         "DEFECTID",
@@ -127,11 +129,10 @@ def numbers(raw: bytes) -> NDArray[np.float64] | None:
         return np.fromstring(raw, dtype=np.float64, sep=" ")
     except ValueError:
         pass
-    if b'"' in raw or not any(mark in raw for mark in NOT_A_NUMBER):
+    if _NO_NUMBER.search(raw) is None:
         return None
-    known = [b"nan" if t in NOT_A_NUMBER else t for t in raw.split()]
     try:
-        return np.fromstring(b" ".join(known), dtype=np.float64, sep=" ")
+        return np.fromstring(_NO_NUMBER.sub(b"nan", raw), dtype=np.float64, sep=" ")
     except ValueError:
         return None
 
