@@ -1,0 +1,221 @@
+"""What the header records of a KLARF file mean: identity, time and geometry, for both families."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inspection.errors import FormatError
+from inspection.formats.klarf_columns import number
+from inspection.formats.klarf_frame import MARKS, Grid
+from inspection.wafer.maps import DEFAULT_DIAMETER_MM, WaferInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+Fields = dict[str, list[str]]
+"""Tokens of each field by its name in lower case."""
+
+UNITS_PER_UM_1 = 1.0
+UNITS_PER_UM_18 = 1e3
+"""Lengths: 1.0 to 1.2 are in um, 1.8 in nm. Dividing keeps the exact decimal, multiplying by 1e-3 would not."""
+
+_DATE = re.compile(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})")
+_TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
+_NO_NAME = ("", "NONE", "NA")
+_UNSET = datetime(1970, 1, 1, tzinfo=UTC)
+"""How tools write a clock that was never set."""
+
+_CENTURY_TURN = 70
+"""Two-digit years from here on belong to the 20th century."""
+
+
+def timestamp(tokens: Sequence[str]) -> datetime | None:
+    """UTC time of `MM-DD-YY HH:MM:SS`, with 2 or 4 digits of year, or ISO 8601; None where it is no time.
+
+    A time without zone is taken as UTC. Where the first number cannot be a month and the second can, they change
+    places.
+    """
+    joined = " ".join(tokens).strip()
+    date = _DATE.match(joined)
+    if date is None:
+        return None
+    one, two, three = (int(g) for g in date.groups())
+    if len(date[1]) == len("2000"):
+        year, month, day = one, two, three
+    else:
+        month, day, year = one, two, three
+        if len(date[3]) <= len("00"):
+            year += 1900 if year >= _CENTURY_TURN else 2000
+    if month > 12 >= day:
+        month, day = day, month
+    clock = _TIME.match(joined[date.end() :].lstrip(" T"))
+    hour, minute, second, fraction, zone = clock.groups() if clock else ("0", "0", "0", None, None)
+    microsecond = int((fraction or "0")[:6].ljust(6, "0"))
+    try:
+        local = datetime(year, month, day, int(hour), int(minute), int(second or 0), microsecond, tzinfo=UTC)
+        return local - _offset(zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(zone: str | None) -> timedelta:
+    if zone is None or zone.upper() == "Z":
+        return timedelta()
+    span = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+    return -span if zone.startswith("-") else span
+
+
+def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> WaferInfo:
+    """Identity of a wafer from its fields; names of 1.8 are understood beside those of 1.2.
+
+    Raises
+    ------
+    FormatError
+        ``klarf.number``: a wafer size that cannot be.
+    """
+    at = _first(fields, "resulttimestamp")
+    inspected_at = timestamp(at)
+    if inspected_at == _UNSET:
+        inspected_at = None
+    elif at and inspected_at is None:
+        notes.append(f"no time: ResultTimestamp is `{' '.join(at)[:40]}`")
+    tool, chamber = _equipment(fields)
+    slot = _first(fields, "slot", "slotid", "slotnumber")
+    return WaferInfo(
+        lot=_one(fields, "lotid") or "",
+        wafer=_one(fields, "waferid") or "",
+        slot=int(slot[0]) if slot and re.fullmatch(r"[+-]?\d{1,9}", slot[0]) else None,
+        product=_one(fields, "deviceid", "product", "productid"),
+        layer=_one(fields, "stepid"),
+        tool=tool,
+        chamber=chamber,
+        recipe=_one(fields, "setupid", "recipeid"),
+        inspected_at=inspected_at,
+        diameter_mm=_diameter_mm(fields, notes, units_per_um, where),
+    )
+
+
+def _equipment(fields: Fields) -> tuple[str | None, str | None]:
+    """Tool and chamber: the first `TOOL:CHAMBER` of ProcessEquipmentIDList, else the inspection station."""
+    process = next((t.strip() for t in fields.get("processequipmentidlist", []) if t.strip() not in _NO_NAME), None)
+    if process is not None:
+        tool, _, chamber = process.partition(":")
+        return tool or None, chamber or None
+    station = fields.get("inspectionstationid", [])
+    return (station[-1] if station and station[-1].strip() not in _NO_NAME else None), None
+
+
+def grid(fields: Fields, plan: NDArray[np.int64] | None, notes: list[str], units_per_um: float, where: str) -> Grid:
+    """Geometry of a wafer from its fields.
+
+    Raises
+    ------
+    FormatError
+        ``klarf.missing``: no DiePitch or SampleCenterLocation; ``klarf.number``: one that is no number, or a pitch that
+        is not positive; ``klarf.orientation``: an orientation that nobody knows.
+    """
+    pitch = _pair(fields, "diepitch", units_per_um, where)
+    if min(pitch) <= 0:
+        raise _bad_number("a positive DiePitch", pitch, where)
+    origin = fields.get("dieorigin", [])
+    if any(number(t) != 0 for t in origin):
+        notes.append(f"die origin: DieOrigin {' '.join(origin)[:40]} is not used, its meaning differs between tools")
+    if _one(fields, "coordinatescentered", upper=True) == "YES":
+        notes.append("centred: CoordinatesCentered is not used, SampleCenterLocation places the wafer")
+    mark = _one(fields, "orientationmarklocation", upper=True) or "DOWN"
+    turns = {"0": "DOWN", "90": "LEFT", "180": "UP", "270": "RIGHT"}
+    mark = turns.get(mark.removesuffix(".0"), mark)
+    if mark not in MARKS:
+        raise FormatError(
+            "klarf.orientation",
+            where=where,
+            expected=f"OrientationMarkLocation {' '.join(MARKS)} or 0 90 180 270",
+            got=mark,
+            action="Without it the map cannot be brought to notch down: export the file again.",
+        )
+    return Grid(
+        pitch_um=pitch,
+        center_um=_pair(fields, "samplecenterlocation", units_per_um, where),
+        mark=mark,
+        mirrored=_one(fields, "coordinatesmirrored", upper=True) == "YES",
+        plan=plan,
+    )
+
+
+def die_indices(tokens: Sequence[str], declared: float | None, notes: list[str], where: str) -> NDArray[np.int64]:
+    """(x, y) index pairs of a die list, of shape (m, 2), read to its end whatever count it declares.
+
+    Raises
+    ------
+    FormatError
+        ``klarf.number``: an odd number of tokens, or one that is no whole number.
+    """
+    values = np.array([number(t) for t in tokens])
+    if len(values) % 2 or np.any(values != np.floor(values)) or np.any(np.abs(values) >= 2**53):
+        raise _bad_number("pairs of whole numbers in a die list", " ".join(tokens[:10]), where)
+    dies = values.astype(np.int64).reshape(-1, 2)
+    if declared is not None and declared != len(dies):
+        notes.append(f"die list: {declared:g} dies declared, {len(dies)} listed")
+    return dies
+
+
+def _first(fields: Mapping[str, list[str]], *names: str) -> list[str]:
+    return next((fields[n] for n in names if fields.get(n)), [])
+
+
+def _one(fields: Mapping[str, list[str]], *names: str, upper: bool = False) -> str | None:
+    """The first token of the first of ``names`` that has one; empty counts as none."""
+    tokens = _first(fields, *names)
+    value = tokens[0].strip() if tokens else ""
+    return (value.upper() if upper else value) or None
+
+
+def _pair(fields: Fields, name: str, units_per_um: float, where: str) -> tuple[float, float]:
+    if name not in fields:
+        raise FormatError(
+            "klarf.missing",
+            where=where,
+            expected=f"record {name}",
+            got="none",
+            action="Without it no defect can be placed on the wafer: let the tool export it.",
+        )
+    values = [number(t) / units_per_um for t in fields[name]]
+    if len(values) != 2 or not all(map(math.isfinite, values)):
+        raise _bad_number(f"two numbers in {name}", " ".join(fields[name])[:60], where)
+    return values[0], values[1]
+
+
+def _diameter_mm(fields: Fields, notes: list[str], units_per_um: float, where: str) -> float:
+    tokens = fields.get("samplesize", [])
+    values = [number(t) for t in tokens]
+    if not values:
+        notes.append(f"no SampleSize: {DEFAULT_DIAMETER_MM:g} mm assumed")
+        return DEFAULT_DIAMETER_MM
+    if units_per_um == UNITS_PER_UM_1:
+        # The first number says how many follow (or the shape); a rectangle is held by the circle of its longer side.
+        sides = values[1:] or values
+        if len(sides) > 1:
+            notes.append(f"rectangle: SampleSize {' '.join(tokens)[:40]}, the longer side is taken as the diameter")
+        diameter = max(sides)
+    else:
+        diameter = max(values) / units_per_um / 1000.0
+    if not 1.0 <= diameter <= 10_000.0:
+        raise _bad_number("a SampleSize of 1 to 10000 mm", " ".join(tokens)[:40], where)
+    return diameter
+
+
+def _bad_number(expected: str, got: object, where: str) -> FormatError:
+    return FormatError(
+        "klarf.number",
+        where=where,
+        expected=expected,
+        got=got,
+        action="Export the file again: this record is damaged.",
+    )

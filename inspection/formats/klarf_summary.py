@@ -1,0 +1,92 @@
+"""What a KLARF file declares about itself, held against what it holds: differences become notes, never errors."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inspection.formats.klarf_columns import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+CM2_PER_UM2 = 1e-8
+_MOST = 10
+_ROUNDING = 1e-3
+_DENSITY = re.compile(
+    r"summary: test \S+ declares DEFDENSITY \S+ per cm2, NDEFECT / AreaPerTest is (\S+) per cm2, off by (\S+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One row of SummaryList; None where the file does not say. ``area_um2`` is the inspected area."""
+
+    test: int
+    defects: int | None
+    density_per_cm2: float | None
+    area_um2: float | None
+
+
+def declared(
+    names: Sequence[str], tokens: Sequence[str], area_um2: Mapping[int, float], unit_um2: float = 1.0
+) -> list[Declared]:
+    """Rows of a summary table; tokens that do not fill a row are left out. ``unit_um2`` is the file's unit of area."""
+    width = len(names)
+    rows = [tokens[i : i + width] for i in range(0, len(tokens) - width + 1, width)] if width else []
+    out = []
+    for row in rows:
+        cell = {n.upper(): number(t) for n, t in zip(names, row, strict=True)}
+        test = _whole(cell.get("TESTNO"))
+        if test is None:
+            continue
+        area = _finite(cell.get("AREAPERTEST"))
+        out.append(
+            Declared(
+                test,
+                _whole(cell.get("NDEFECT")),
+                _finite(cell.get("DEFDENSITY")),
+                area_um2.get(test, None if area is None else area * unit_um2),
+            )
+        )
+    return out
+
+
+def notes(rows: Sequence[Declared], columns: Mapping[str, NDArray], defects: int) -> list[str]:
+    """What does not agree: the number of defects per test, and the density, which is NDEFECT / AreaPerTest."""
+    out = []
+    for row in rows:
+        found = defects
+        if "TEST" in columns and columns["TEST"].dtype.kind in "if" and len(rows) > 1:
+            found = int(np.count_nonzero(columns["TEST"] == row.test))
+        if row.defects is not None and row.defects != found:
+            out.append(f"summary: test {row.test} declares NDEFECT {row.defects}, the list holds {found}")
+        if row.defects is None or row.density_per_cm2 is None or not row.area_um2 or row.area_um2 < 0:
+            continue
+        expected = row.defects / (row.area_um2 * CM2_PER_UM2)
+        off = abs(row.density_per_cm2 - expected) / max(expected, abs(row.density_per_cm2), 1e-300)
+        if off > _ROUNDING:
+            out.append(
+                f"summary: test {row.test} declares DEFDENSITY {row.density_per_cm2:g} per cm2, "
+                f"NDEFECT / AreaPerTest is {expected:g} per cm2, off by {off:.6f}"
+            )
+    return out if len(out) <= _MOST else [*out[:_MOST], f"summary: and {len(out) - _MOST} more differences"]
+
+
+def density_deviations(lines: Iterable[str]) -> list[float]:
+    """Relative deviations (0 to 2) of the density checksum among a wafer's notes; those within .001 are not noted."""
+    return [float(m[2]) for line in lines if (m := _DENSITY.match(line))]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
+
+
+def _whole(value: float | None) -> int | None:
+    value = _finite(value)
+    return None if value is None or value != int(value) else int(value)

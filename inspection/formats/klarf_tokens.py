@@ -1,0 +1,183 @@
+"""Records of the line family of KLARF: where each one begins and ends, without believing any count."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inspection.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from inspection.params import Ingest
+
+DEFECT_LIST = "defectlist"
+MORE_ROWS = ""
+"""Name of a record that starts with a number: further rows of the list before it."""
+
+END_OF_FILE = "endoffile"
+_BLANK = b" \t\r\n\f\v\x00\x1a"
+
+_SPACE = re.compile(rb"[\s\x00\x1a]*+")
+_WORD = re.compile(rb'[^\s;"]++')
+_BODY = re.compile(rb'((?:[^;"]++|"[^"\r\n]*+")*+);')
+_NOISE_NAME = rb"(?:TiffFileName|FILENAME)"
+_NOISE = re.compile(_NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*+"|[^\s;"]++)[ \t]*+;?', re.IGNORECASE)
+_NOISE_AT_END = re.compile(rb"(?<!\S)" + _NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*"|[^\s;"]+)\s*\Z', re.IGNORECASE)
+_EMPTY_NOISE = re.compile(_NOISE_NAME + rb"[ \t]*+;", re.IGNORECASE)
+_TOKEN = re.compile(rb'"([^"]*)"|([^\s"]+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: ``name`` in lower case, byte ranges of its content (several for a defect list), where it begins."""
+
+    name: str
+    parts: tuple[tuple[int, int], ...]
+    at: int
+
+
+def load(path: Path, limits: Ingest) -> bytes:
+    """Whole content of ``path``, after its size was held against ``limits.max_file_mb``.
+
+    Raises
+    ------
+    FormatError
+        ``file.size``: larger than the limit.
+    """
+    size = path.stat().st_size
+    if size > limits.max_file_mb * 1_000_000:
+        raise FormatError(
+            "file.size",
+            where=path.name,
+            expected=f"at most {limits.max_file_mb} MB",
+            got=f"{size / 1e6:.1f} MB",
+            action="Raise ingest.max_file_mb in params.yaml if the file is meant to be that large.",
+        )
+    return path.read_bytes()
+
+
+def line_of(data: bytes, at: int) -> str:
+    """Where byte ``at`` is, for people."""
+    newline = data.count(b"\n", 0, at) or data.count(b"\r", 0, at)
+    return f"line {newline + 1}"
+
+
+def truncated(data: bytes, at: int, expected: str, got: str) -> FormatError:
+    """The one error for a file that stops too early."""
+    return FormatError(
+        "klarf.truncated",
+        where=line_of(data, at),
+        expected=expected,
+        got=got,
+        action="The file is cut or still being written: hand it in again when it is complete.",
+    )
+
+
+def text(raw: bytes) -> str:
+    """Characters of a header string; Latin-1 where the bytes are not UTF-8, as older tools write."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def words(raw: bytes) -> list[str]:
+    """Tokens of a record's content; quotes are taken off and keep the blanks between them."""
+    return [text(m[1] if m[1] is not None else m[2]) for m in _TOKEN.finditer(raw)]
+
+
+def without_noise(raw: bytes) -> bytes:
+    """Rows without the file-name lines that tools write between them; length and lines stay as they are."""
+    return _NOISE.sub(lambda m: b" " * len(m[0]), raw)
+
+
+def records(data: bytes) -> Iterator[Record]:
+    """All records in order, the last one being EndOfFile.
+
+    Raises
+    ------
+    FormatError
+        ``klarf.truncated`` where the content stops before EndOfFile; ``klarf.syntax`` for a stray quote;
+        ``klarf.trailing`` for content behind EndOfFile.
+    """
+    at = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    while True:
+        at = _skip(data, at)
+        if at == len(data):
+            raise truncated(data, at, "EndOfFile as the last record", "the end of the file")
+        if data[at : at + 1] == b";":
+            at += 1
+            continue
+        if noise := _NOISE.match(data, at) or _EMPTY_NOISE.match(data, at):
+            at = noise.end()
+            continue
+        word = _WORD.match(data, at)
+        if word is None:
+            raise FormatError(
+                "klarf.syntax",
+                where=line_of(data, at),
+                expected="the name of a record",
+                got=text(data[at : at + 40]),
+                action="Export the file again: a quote is missing or one too many.",
+            )
+        name = text(word[0]).lower()
+        if name == END_OF_FILE:
+            _refuse_trailing(data, word.end())
+            yield Record(name, (), at)
+            return
+        if name == DEFECT_LIST:
+            parts, end = _list_parts(data, word.end())
+            yield Record(name, parts, at)
+        else:
+            more = name[0] in "+-.0123456789"
+            begin = at if more else word.end()
+            body = _BODY.match(data, begin)
+            if body is None:
+                raise truncated(data, at, f"`;` at the end of record {text(word[0])[:40]}", "none")
+            end = body.end()
+            yield Record(MORE_ROWS if more else name, (body.span(1),), at)
+        at = end
+
+
+def _skip(data: bytes, at: int) -> int:
+    space = _SPACE.match(data, at)
+    return at if space is None else space.end()
+
+
+def _refuse_trailing(data: bytes, at: int) -> None:
+    rest = data[at:].lstrip(_BLANK)
+    rest = rest[1:].strip(_BLANK) if rest.startswith(b";") else rest
+    if rest:
+        raise FormatError(
+            "klarf.trailing",
+            where=line_of(data, at),
+            expected="nothing behind EndOfFile",
+            got=text(rest[:40]),
+            action="Two files were joined, or the end is damaged: hand in each file by itself.",
+        )
+
+
+def _list_parts(data: bytes, at: int) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Byte ranges of the rows of one defect list, and the place behind its `;` (not that of a file-name record)."""
+    parts: list[tuple[int, int]] = []
+    begin = at
+    while True:
+        semicolon = data.find(b";", at)
+        while semicolon >= 0 and data.count(b'"', begin, semicolon) % 2:
+            semicolon = data.find(b";", semicolon + 1)
+        if semicolon < 0:
+            raise truncated(data, begin, "`;` at the end of DefectList", "none")
+        tail_at = max(begin, semicolon - 4096)
+        noise = _NOISE_AT_END.search(data[tail_at:semicolon])
+        if noise is None:
+            parts.append((begin, semicolon))
+            return tuple(parts), semicolon + 1
+        parts.append((begin, tail_at + noise.start()))
+        begin = at = semicolon + 1
+        ahead = _skip(data, begin)
+        if data[ahead : ahead + 1].isalpha() and not _NOISE.match(data, ahead):
+            return tuple(parts), begin

@@ -1,0 +1,52 @@
+"""Files that appear whole or not at all: written aside in the same folder, then renamed."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ASIDE = ".aside-"
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """A free path beside ``path`` to write to; renamed to ``path`` at the end of the block, removed on an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f"{ASIDE}{os.getpid()}-{uuid.uuid4().hex}"
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8."""
+    with aside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left aside in ``folder``."""
+    if not folder.is_dir():
+        return
+    for left in folder.glob(f"{ASIDE}*"):
+        owner = left.name.removeprefix(ASIDE).partition("-")[0]
+        if owner.isdecimal() and not _alive(int(owner)):
+            left.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,122 @@
+"""Quarantine: refused files, byte-identical, each beside the reason why.
+
+``quarantine/SHA256/NAME`` is the file (and its sidecar), ``quarantine/SHA256/reason.json`` the reason. Putting a file there and
+letting it go are renames of one folder: they need no disk space, and a crash leaves the file in one of the two places.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inspection.errors import InputNotFoundError
+from inspection.intake.atomic import write_text
+from inspection.store.files import CLAIMED, QUARANTINED, in_state, move, recording
+from inspection.store.wafers import remove_wafers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inspection.errors import Reason
+    from inspection.settings import Workspace
+    from inspection.store.database import Store
+
+REASON_NAME = "reason.json"
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A refused file: ``name`` is its path inside the landing place, ``path`` where its bytes lie now."""
+
+    sha256: str
+    name: str
+    reason: dict[str, str]
+    path: Path
+
+
+def put(workspace: Workspace, store: Store, sha256: str, name: str, reason: Reason) -> None:
+    """Move a claimed file from the archive into quarantine and record why; doing it twice changes nothing.
+
+    Raises
+    ------
+    OSError
+        The disk refuses; the file is still claimed.
+    EngineError
+        The store refuses; doing it again finishes.
+    """
+    kept, target = workspace.archive / sha256, workspace.quarantine / sha256
+    content = {"sha256": sha256, "name": name, **reason.to_dict()}
+    if kept.is_dir():
+        write_text(kept / REASON_NAME, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            shutil.rmtree(target)  # left by a run that was killed before it recorded the outcome; the same bytes
+        kept.rename(target)
+    record(store, sha256, reason.to_dict())
+
+
+def record(store: Store, sha256: str, reason: dict[str, str]) -> None:
+    """Write the outcome of a file that lies in quarantine already."""
+    with recording(store) as connection:
+        remove_wafers(connection, sha256)
+        move(connection, sha256, source=CLAIMED, target=QUARANTINED, values={"reason": reason, "wafers": 0})
+
+
+def reason_of(workspace: Workspace, sha256: str) -> dict[str, str] | None:
+    """The reason that lies beside a quarantined file; None when the file is not there."""
+    path = workspace.quarantine / sha256 / REASON_NAME
+    if not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {key: str(value) for key, value in content.items() if key not in {"sha256", "name"}}
+
+
+def release(workspace: Workspace, store: Store, sha256: str) -> None:
+    """Give a quarantined file back to the next ingest, for example after a reader was mended.
+
+    Raises
+    ------
+    InputNotFoundError
+        No file of this sha256 (or of these first characters) is in quarantine, or several are.
+    """
+    found = [entry for entry in list(workspace, store) if entry.sha256.startswith(sha256)] if sha256 else []
+    if len(found) != 1:
+        raise InputNotFoundError(
+            f"Cannot release {sha256!r}: expected the sha256 of one file in quarantine, got {len(found)} matches. "
+            "`inspection status` lists them."
+        )
+    entry = found[0]
+    # The state first: killed in between, the file is claimed and lies in quarantine, where the next ingest looks for a reason.
+    # Hence the reason goes before the state: without it the next ingest moves the folder back and reads the file.
+    folder = workspace.quarantine / entry.sha256
+    (folder / REASON_NAME).unlink(missing_ok=True)
+    with recording(store) as connection:
+        move(
+            connection,
+            entry.sha256,
+            source=QUARANTINED,
+            target=CLAIMED,
+            values={"reason": None, "wafers": None, "format": None},
+        )
+    restore(workspace, entry.sha256)
+
+
+def restore(workspace: Workspace, sha256: str) -> None:
+    """Move a released file back to the archive, where it is not there already."""
+    folder, kept = workspace.quarantine / sha256, workspace.archive / sha256
+    if folder.is_dir() and not kept.is_dir() and not (folder / REASON_NAME).is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(kept)
+
+
+def list(workspace: Workspace, store: Store) -> Sequence[Quarantined]:  # noqa: A001 - reads as `quarantine.list`
+    """Every file in quarantine, in the order they landed."""
+    with store.read() as connection:
+        rows = in_state(connection, QUARANTINED)
+    return tuple(
+        Quarantined(row["sha256"], row["name"], row["reason"] or {}, workspace.quarantine / row["sha256"])
+        for row in rows
+    )

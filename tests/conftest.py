@@ -1,0 +1,20 @@
+"""Fixtures for all rooms."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real data: ``INSPECTION_DATA``, else ``../shared/data`` beside the checkout; skips where it is absent."""
+    named = os.environ.get("INSPECTION_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}: set INSPECTION_DATA to a folder that holds klarf/ and wm811k/")
+    return folder
