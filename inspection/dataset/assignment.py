@@ -121,9 +121,7 @@ class _Borders:
         return bool((((self.left == a) & (self.right == b)) | ((self.left == b) & (self.right == a))).any())
 
 
-def _greedy(
-    counts: NDArray[np.float64], shares: NDArray[np.float64], rng: np.random.Generator, *, shaken: bool
-) -> NDArray[np.intp]:
+def _greedy(counts: NDArray[np.float64], shares: NDArray[np.float64], rng: np.random.Generator, *, shaken: bool) -> NDArray[np.intp]:
     """Rarest class first, its largest groups first, each to the part that lacks most of its share."""
     totals = counts.sum(axis=0)
     have = np.zeros((len(shares), counts.shape[1]))

@@ -61,9 +61,7 @@ def balanced_indices(labels: Sequence[int] | NDArray[np.integer], tempering: flo
     """
     y = np.asarray(labels)
     if not 0 <= tempering <= 1:
-        raise ParamsError(
-            f"Cannot balance: expected balance.tempering in [0, 1], got {tempering} (params.yaml). Correct it."
-        )
+        raise ParamsError(f"Cannot balance: expected balance.tempering in [0, 1], got {tempering} (params.yaml). Correct it.")
     if (y < 0).any():
         raise InputError(
             f"Cannot balance: expected labels >= 0, got {int(y.min())} ({int((y < 0).sum())} of {len(y)} wafers). "

@@ -130,9 +130,7 @@ def drop_borders(
     return dropped
 
 
-def border_losses(
-    groups: Groups, rows: NDArray[np.integer], weights: NDArray[np.float64], border_rows: int
-) -> NDArray[np.float64]:
+def border_losses(groups: Groups, rows: NDArray[np.integer], weights: NDArray[np.float64], border_rows: int) -> NDArray[np.float64]:
     """Weight that a border behind each block would lose, 0 where its run ends; shape (count,)."""
     losses = np.zeros(groups.count)
     if border_rows == 0:
@@ -146,9 +144,7 @@ def border_losses(
     return losses
 
 
-def _band(
-    place: NDArray[np.integer], summed: NDArray[np.float64], cut: int, border_rows: int
-) -> tuple[int, int, float]:
+def _band(place: NDArray[np.integer], summed: NDArray[np.float64], cut: int, border_rows: int) -> tuple[int, int, float]:
     """First and last (exclusive) entry of the band around ``cut`` that loses least, and its loss."""
     starts = place[cut] - np.arange(border_rows + 1)
     first, last = np.searchsorted(place, starts), np.searchsorted(place, starts + border_rows)
@@ -164,9 +160,7 @@ def _members(groups: Groups) -> list[NDArray[np.intp]]:
     return np.split(np.argsort(groups.of, kind="stable"), np.cumsum(sizes)[:-1])
 
 
-def _in_order(
-    members: list[NDArray[np.intp]], run: list[int], rows: NDArray[np.integer]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _in_order(members: list[NDArray[np.intp]], run: list[int], rows: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The wafers of a run by row, and where each of its blocks ends among them."""
     entries = np.concatenate([members[g] for g in run])
     return entries[np.argsort(rows[entries], kind="stable")], np.cumsum([len(members[g]) for g in run])

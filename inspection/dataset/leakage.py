@@ -112,11 +112,7 @@ def refuse_close_rows(
     bare = np.flatnonzero((checked != DROPPED) & (lots == ""))
     order = bare[np.lexsort((rows[bare], sources[bare]))]
     first, second = order[:-1], order[1:]
-    close = (
-        (sources[first] == sources[second])
-        & (checked[first] != checked[second])
-        & (rows[second] - rows[first] <= border_rows)
-    )
+    close = (sources[first] == sources[second]) & (checked[first] != checked[second]) & (rows[second] - rows[first] <= border_rows)
     if border_rows > 0 and close.any():
         shown = [
             f"{sources[a]} rows {rows[a]} ({checked[a]}) and {rows[b]} ({checked[b]})"

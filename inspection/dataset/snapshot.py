@@ -11,7 +11,8 @@ import hashlib
 import io
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from inspection.errors import InputError, InputNotFoundError, bounded
@@ -44,7 +45,8 @@ class SnapshotFile(NamedTuple):
     wafers: int
 
 
-class SnapshotWafer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SnapshotWafer:
     """One labelled wafer; ``row`` is its place in the source's order, >= 0."""
 
     file_sha256: str
@@ -108,11 +110,7 @@ def freeze(store: Store, workspace: Workspace, known: Collection[str]) -> Snapsh
         if row["label"] not in known:
             raise unknown_label(row["label"], known, f"wafer {row['index']} of {row['source']}")
         place = row["index"] if row["row"] < 0 else row["row"]
-        wafers.append(
-            SnapshotWafer(
-                row["file_sha256"], row["index"], row["source"], place, row["lot"], row["wafer"], row["label"]
-            )
-        )
+        wafers.append(SnapshotWafer(row["file_sha256"], row["index"], row["source"], place, row["lot"], row["wafer"], row["label"]))
     files = []
     for sha256, count in sorted(Counter(w.file_sha256 for w in wafers).items()):
         name, format_name = named[sha256]
@@ -149,8 +147,7 @@ def read(folder: Path) -> Snapshot:
         table = (folder / WAFERS).read_bytes()
     except FileNotFoundError as error:
         raise InputNotFoundError(
-            f"No snapshot: expected {MANIFEST} and {WAFERS} in {folder}, got no {error.filename}. "
-            "Run `inspection snapshot` first."
+            f"No snapshot: expected {MANIFEST} and {WAFERS} in {folder}, got no {error.filename}. Run `inspection snapshot` first."
         ) from error
     except ValueError as error:
         raise _unusable(folder, f"JSON in {MANIFEST}", str(error)) from error
@@ -251,8 +248,7 @@ def _verified(path: Path, file: SnapshotFile) -> Path:
     """``path``, if its bytes are those of the manifest."""
     if not path.is_file():
         raise InputNotFoundError(
-            f"A file of the snapshot is gone: expected {file.name!r} at {path}, got nothing. Restore it "
-            "(`dvc pull`, or ingest it again)."
+            f"A file of the snapshot is gone: expected {file.name!r} at {path}, got nothing. Restore it (`dvc pull`, or ingest it again)."
         )
     sha256 = content_sha256(with_sidecar(path))
     if sha256 != file.sha256:
@@ -266,8 +262,9 @@ def _verified(path: Path, file: SnapshotFile) -> Path:
 def _to_csv(wafers: tuple[SnapshotWafer, ...]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(SnapshotWafer._fields)
-    writer.writerows(wafers)
+    columns = [field.name for field in fields(SnapshotWafer)]
+    writer.writerow(columns)
+    writer.writerows(map(attrgetter(*columns), wafers))
     return text.getvalue()
 
 
@@ -280,6 +277,4 @@ def _write_if_new(path: Path, text: str) -> bool:
 
 
 def _unusable(folder: Path, expected: str, got: str) -> InputError:
-    return InputError(
-        f"Cannot use the snapshot in {folder}: expected {expected}, got {got:.200}. Run `inspection snapshot` again."
-    )
+    return InputError(f"Cannot use the snapshot in {folder}: expected {expected}, got {got:.200}. Run `inspection snapshot` again.")

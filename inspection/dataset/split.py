@@ -142,8 +142,7 @@ def plan(  # noqa: PLR0917 - as split
 def _check(lots: NDArray, rows: NDArray, labels: NDArray, shares: NDArray[np.float64]) -> None:
     if shares[0] <= 0:
         raise ParamsError(
-            f"Cannot split: expected split.validation + split.test below 1, got {1 - shares[0]:.3g} (params.yaml). "
-            "Lower them."
+            f"Cannot split: expected split.validation + split.test below 1, got {1 - shares[0]:.3g} (params.yaml). Lower them."
         )
     lost = np.flatnonzero((lots == "") & (rows < 0))
     if len(lost):
@@ -153,8 +152,7 @@ def _check(lots: NDArray, rows: NDArray, labels: NDArray, shares: NDArray[np.flo
         )
     if not (labels >= 0).any():
         raise InputError(
-            f"Cannot split: expected labelled wafers, got none among {len(labels)}. Put a labels.csv beside the files, "
-            "or only score them."
+            f"Cannot split: expected labelled wafers, got none among {len(labels)}. Put a labels.csv beside the files, or only score them."
         )
 
 
@@ -205,9 +203,7 @@ def _missing(found: NDArray[np.intp], shares: NDArray[np.float64]) -> list[str]:
     return [name for p, name in enumerate(PARTS) if shares[p] > 0 and not (found == p).any()]
 
 
-def _absent(
-    found: NDArray[np.intp], y: NDArray[np.integer], classes: NDArray[np.integer], shares: NDArray[np.float64]
-) -> list[str]:
+def _absent(found: NDArray[np.intp], y: NDArray[np.integer], classes: NDArray[np.integer], shares: NDArray[np.float64]) -> list[str]:
     """One note per part that lacks classes (class numbers as the caller gave them)."""
     notes = []
     for p, name in enumerate(PARTS):
