@@ -163,7 +163,9 @@ def promote(
 ) -> None:
     """Make a version the champion that workers serve."""
     if not reason:
-        console.fail(InputError("Promotion needs a reason: expected --reason TEXT, got none. It stays on the model in the audit log."), as_json=json)
+        console.fail(
+            InputError("Promotion needs a reason: expected --reason TEXT, got none. It stays on the model in the audit log."), as_json=json
+        )
     _stage("promote", workspace, as_json=json, version=version, reason=reason)
 
 

@@ -107,6 +107,7 @@ def errors(*, as_json: bool = False) -> Iterator[None]:
     except InspectionError as error:
         fail(error, as_json=as_json)
     except OSError as error:
-        fail(InspectionError(f"The system refused: {error}. Nothing is lost: free space or mend the path, then run the same command again."), as_json=as_json)  # fmt: skip
+        advice = "Nothing is lost: free space or mend the path, then run the same command again."
+        fail(InspectionError(f"The system refused: {error}. {advice}"), as_json=as_json)
     except KeyboardInterrupt:
         fail(InspectionError("Interrupted. Run the same command again to go on where it stopped."), as_json=as_json)

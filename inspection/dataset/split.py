@@ -38,6 +38,8 @@ class Plan:
     border_rows : int
         Rows kept clear between parts where a source names no lots: ``params.border_rows``, or 0 after the fallback that
         ``notes`` then tells about.
+    group_of : ndarray of shape (n,), intp
+        The lot or block of each wafer, 0 to ``groups - 1``; -1 for unlabelled wafers.
     notes : tuple of str
         Sentences for people: what could not be had and why.
     """
@@ -45,6 +47,7 @@ class Plan:
     parts: NDArray[np.str_]
     groups: int
     border_rows: int
+    group_of: NDArray[np.intp]
     notes: tuple[str, ...] = ()
 
 
@@ -136,7 +139,9 @@ def plan(  # noqa: PLR0917 - as split
     names = np.array([*PARTS, DROPPED])
     parts = np.full(len(lots), DROPPED, dtype=names.dtype)
     parts[kept] = names[found]
-    return Plan(parts, groups.count, border, tuple(notes))
+    group_of = np.full(len(labels), -1, dtype=np.intp)
+    group_of[kept] = groups.of
+    return Plan(parts, groups.count, border, group_of, tuple(notes))
 
 
 def _check(lots: NDArray, rows: NDArray, labels: NDArray, shares: NDArray[np.float64]) -> None:

@@ -90,9 +90,7 @@ def read_shard(path: Path, indices: Sequence[int] | None = None) -> Iterator[Can
         for position in wanted:
             at = int(position)
             if not 0 <= at < begins[-1]:
-                raise IndexError(
-                    f"No wafer {at} in {path}: expected 0 to {int(begins[-1]) - 1}. Read shard_index first."
-                )
+                raise IndexError(f"No wafer {at} in {path}: expected 0 to {int(begins[-1]) - 1}. Read shard_index first.")
             group = int(np.searchsorted(begins, at, side="right")) - 1
             if group != held:
                 columns, held = to_columns(file.read_row_group(group)), group

@@ -136,9 +136,7 @@ def _lists(values: list[NDArray | None], kind: pa.ListType) -> pa.ListArray:
     offsets = np.concatenate(([0], np.cumsum([0 if v is None else len(v) for v in values]))).astype(np.int32)
     missing = np.array([v is None for v in values] + [False])
     flat = np.concatenate([np.empty(0, dtype=kind.value_type.to_pandas_dtype()), *(v for v in values if v is not None)])
-    return pa.ListArray.from_arrays(
-        pa.array(offsets, mask=missing, type=pa.int32()), pa.array(flat, type=kind.value_type)
-    )
+    return pa.ListArray.from_arrays(pa.array(offsets, mask=missing, type=pa.int32()), pa.array(flat, type=kind.value_type))
 
 
 def to_columns(table: pa.Table) -> dict[str, Any]:
@@ -186,8 +184,7 @@ def from_row(columns: dict[str, Any], i: int) -> CanonicalWafer:
             origin_um=None if origin is None else (origin[0], origin[1]),
             dies=None if dies is None else dies.reshape(-1, 2).copy(),
             attributes={
-                str(a["name"]): np.frombuffer(a["values"].as_buffer(), dtype=np.dtype(str(a["dtype"])))
-                for a in columns["attributes"][i]
+                str(a["name"]): np.frombuffer(a["values"].as_buffer(), dtype=np.dtype(str(a["dtype"]))) for a in columns["attributes"][i]
             },
         )
     source = SourceWafer(columns["index"][i], made, columns["label"][i], tuple(columns["notes"][i]), columns["row"][i])

@@ -234,9 +234,7 @@ def _constant(tokens: Tokens, width: int) -> NDArray[np.int64] | None:
     return np.arange(0, len(tokens.values), width, dtype=np.int64)
 
 
-def _without_images(
-    tokens: Tokens, at: int, tail: int, count_at: int | None, layout: Layout
-) -> NDArray[np.int64] | None:
+def _without_images(tokens: Tokens, at: int, tail: int, count_at: int | None, layout: Layout) -> NDArray[np.int64] | None:
     """Rows of constant width: the whole file has no image."""
     own = layout.own_count and not layout.zero_left_out
     starts = _constant(tokens, at + own + tail)

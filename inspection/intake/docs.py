@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 _OUTSIDE = r"""["']?(?:https?:)?//[^"'>\s]*["']?"""
 _SCRIPT = re.compile(rf"<script\b[^>]*\bsrc\s*=\s*{_OUTSIDE}[^>]*>.*?</script\s*>", re.DOTALL | re.IGNORECASE)
-_TAG = re.compile(
-    rf"<(?:link\b[^>]*\bhref|(?:img|iframe|source|embed)\b[^>]*\bsrc)\s*=\s*{_OUTSIDE}[^>]*>", re.DOTALL | re.IGNORECASE
-)
+_TAG = re.compile(rf"<(?:link\b[^>]*\bhref|(?:img|iframe|source|embed)\b[^>]*\bsrc)\s*=\s*{_OUTSIDE}[^>]*>", re.DOTALL | re.IGNORECASE)
 _CSS_URL = re.compile(r"""url\(\s*['"]?(?:https?:)?//[^)]*\)""", re.IGNORECASE)
 
 _STYLE = """<style>

@@ -173,9 +173,7 @@ class _Project:
         source = self._context.data_sources.add_pandas("facts")
         batch = source.add_dataframe_asset("wafers").add_batch_definition_whole_dataframe(SUITE)
         suite = self._context.suites.add(gx.ExpectationSuite(SUITE, expectations=_expectations(params)))
-        self._definition = self._context.validation_definitions.add(
-            gx.ValidationDefinition(name=SUITE, data=batch, suite=suite)
-        )
+        self._definition = self._context.validation_definitions.add(gx.ValidationDefinition(name=SUITE, data=batch, suite=suite))
 
     def run(self, name: str, table: pd.DataFrame) -> Sequence[Any]:
         """Validate ``table``; the results of an earlier run of this name go, so that the folder does not grow for ever."""
@@ -194,9 +192,7 @@ class _Project:
         keys = self._context.validation_results_store.list_keys()
         suites = self._context.expectations_store.list_keys()
         # Only what is new: with hundreds of lots on disk a full build would take as long as all checks before it.
-        self._context.build_data_docs(
-            resource_identifiers=[*suites, *(key for key in keys if key.run_id.run_name in self._names)]
-        )
+        self._context.build_data_docs(resource_identifiers=[*suites, *(key for key in keys if key.run_id.run_name in self._names)])
         make_offline(self._home / _SITE)
 
 

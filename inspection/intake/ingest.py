@@ -286,9 +286,7 @@ class Reading:
             raise _RefusedError(self._first_reason)
         raise _RefusedError(self._reason("file.no_wafer", "at least one wafer", "none"))
 
-    def _row(
-        self, wafer: SourceWafer, state: str, notes: tuple[str, ...], reason: Reason | None = None
-    ) -> dict[str, Any]:
+    def _row(self, wafer: SourceWafer, state: str, notes: tuple[str, ...], reason: Reason | None = None) -> dict[str, Any]:
         info = wafer.map.info
         return {
             "file_sha256": self._claim.sha256,

@@ -105,18 +105,14 @@ def read_labels(path: Path, known: Iterable[str]) -> Labels:
                     continue
                 where = f"{path}, line {rows.line_num}"
                 if len(row) <= max(places):
-                    raise LabelError(
-                        f"Cannot read a label: expected {len(header)} columns, got {len(row)} ({where}). Correct the row."
-                    )
+                    raise LabelError(f"Cannot read a label: expected {len(header)} columns, got {len(row)} ({where}). Correct the row.")
                 first, second, label = (row[place].strip() for place in places)
                 if label and label not in names:
                     raise unknown_label(label, names, where)
                 at = _source_key(first, second, where) if by_source else key(first, second)
                 _enter(entries, at, label or None, where)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(
-            f"Cannot read {path}: expected CSV text in UTF-8, got {error}. Save the table as CSV (UTF-8)."
-        ) from error
+        raise LabelError(f"Cannot read {path}: expected CSV text in UTF-8, got {error}. Save the table as CSV (UTF-8).") from error
     return Labels(by_source, entries, path)
 
 
@@ -132,14 +128,10 @@ def _columns(header: list[str], path: Path) -> tuple[bool, tuple[int, int, int]]
 
 def _source_key(source: str, index: str, where: str) -> Key:
     if not index.isdecimal():
-        raise LabelError(
-            f"Cannot read a label: expected an index counted from 0, got {index!r} ({where}). Correct the row."
-        )
+        raise LabelError(f"Cannot read a label: expected an index counted from 0, got {index!r} ({where}). Correct the row.")
     return PurePosixPath(source.replace("\\", "/")).as_posix(), str(int(index))
 
 
 def _enter(entries: dict[Key, str | None], at: Key, label: str | None, where: str) -> None:
     if entries.setdefault(at, label) != label:
-        raise LabelError(
-            f"Two labels for {at[0]}, {at[1]}: expected one, got {entries[at]} and {label} ({where}). Remove one of the rows."
-        )
+        raise LabelError(f"Two labels for {at[0]}, {at[1]}: expected one, got {entries[at]} and {label} ({where}). Remove one of the rows.")

@@ -121,9 +121,7 @@ def _claim_one(
         notice(one.name, "left for later: it went away while it was read")
         return
     except OSError as error:
-        raise InputError(
-            f"Cannot read {one.path}: got {error.strerror or error}. Check its permissions and its disk."
-        ) from error
+        raise InputError(f"Cannot read {one.path}: got {error.strerror or error}. Check its permissions and its disk.") from error
     state, name = known.get(sha256, (None, one.name))
     if state not in {None, CLAIMED}:
         return

@@ -63,9 +63,7 @@ def _refused(code: str, info: WaferInfo, expected: str, got: Any) -> PhysicsErro
 
 def _check_diameter(info: WaferInfo) -> None:
     if not SMALLEST_MM <= info.diameter_mm <= LARGEST_MM:  # also refuses NaN
-        raise _refused(
-            "wafer.diameter", info, f"a diameter of {SMALLEST_MM:g} to {LARGEST_MM:g} mm", f"{info.diameter_mm!r} mm"
-        )
+        raise _refused("wafer.diameter", info, f"a diameter of {SMALLEST_MM:g} to {LARGEST_MM:g} mm", f"{info.diameter_mm!r} mm")
 
 
 def _check_pitch(info: WaferInfo, pitch_um: tuple[float, float] | None) -> None:
@@ -85,9 +83,7 @@ def _check_points(points: DefectMap, params: Validate) -> tuple[str, ...]:
         return ()
     finite = np.isfinite(xy).all(axis=1)
     if not finite.all():
-        raise _refused(
-            "wafer.coordinates", info, "finite coordinates", f"{int((~finite).sum())} of {len(xy)} not finite"
-        )
+        raise _refused("wafer.coordinates", info, "finite coordinates", f"{int((~finite).sum())} of {len(xy)} not finite")
     notes = []
     outside = len(xy) - int(np.count_nonzero(inside_wafer(xy, info.radius_um + params.edge_tolerance_um)))
     if outside > params.max_outside_share * len(xy):

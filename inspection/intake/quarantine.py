@@ -116,7 +116,4 @@ def list(workspace: Workspace, store: Store) -> Sequence[Quarantined]:  # noqa: 
     """Every file in quarantine, in the order they landed."""
     with store.read() as connection:
         rows = in_state(connection, QUARANTINED)
-    return tuple(
-        Quarantined(row["sha256"], row["name"], row["reason"] or {}, workspace.quarantine / row["sha256"])
-        for row in rows
-    )
+    return tuple(Quarantined(row["sha256"], row["name"], row["reason"] or {}, workspace.quarantine / row["sha256"]) for row in rows)

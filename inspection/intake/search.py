@@ -49,13 +49,9 @@ def find(source: Path, workspace: Workspace, notice: Notice) -> Iterator[Landed]
     try:
         root = source.resolve(strict=True)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputNotFoundError(
-            f"No input: expected a file or folder at {source}, got nothing. Correct the path."
-        ) from error
+        raise InputNotFoundError(f"No input: expected a file or folder at {source}, got nothing. Correct the path.") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        raise InputError(
-            f"Cannot read {source}: expected a readable file or folder, got {error}. Check the path."
-        ) from error
+        raise InputError(f"Cannot read {source}: expected a readable file or folder, got {error}. Check the path.") from error
     if root.is_file():
         yield Landed(root, _text(root.name), with_sidecar(root))
         return
@@ -81,12 +77,8 @@ def find(source: Path, workspace: Workspace, notice: Notice) -> Iterator[Landed]
 def _own_places(workspace: Workspace, root: Path) -> frozenset[Path]:
     # A source that contains the workspace (`--input .`) must not eat what the workspace wrote. A source inside it is meant.
     places = {value for value in vars(workspace).values() if isinstance(value, Path)}
-    places |= {
-        Path(f"{place}{end}") for place in places if place.suffix == ".sqlite" for end in ("-wal", "-shm", "-journal")
-    }
-    return frozenset(
-        places - {workspace.landing} - ({workspace.root} if root.is_relative_to(workspace.root) else set())
-    )
+    places |= {Path(f"{place}{end}") for place in places if place.suffix == ".sqlite" for end in ("-wal", "-shm", "-journal")}
+    return frozenset(places - {workspace.landing} - ({workspace.root} if root.is_relative_to(workspace.root) else set()))
 
 
 def _is_input(name: str) -> bool:
@@ -120,9 +112,7 @@ def _text(name: str) -> str:
 
 
 def _unreadable(error: OSError) -> None:
-    raise InputError(
-        f"Cannot read the folder {error.filename}: got {error.strerror}. Check its permissions."
-    ) from error
+    raise InputError(f"Cannot read the folder {error.filename}: got {error.strerror}. Check its permissions.") from error
 
 
 def safe_name(name: str) -> str:
@@ -133,11 +123,7 @@ def safe_name(name: str) -> str:
     base = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("\\", "/").rpartition("/")[2]).lstrip(".")
     stem, dot, suffix = base.rpartition(".")
     if dot and len(suffix) <= 16:
-        return (
-            f"{stem[: _LONGEST_NAME - len(suffix) - 1] or 'file'}.{suffix}"
-            if suffix
-            else stem[:_LONGEST_NAME] or "file"
-        )
+        return f"{stem[: _LONGEST_NAME - len(suffix) - 1] or 'file'}.{suffix}" if suffix else stem[:_LONGEST_NAME] or "file"
     return base[:_LONGEST_NAME] or "file"
 
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from inspection.views.renderer import ViewSpec
 
 
+STATISTICS_MOMENTUM = 0.9
+"""Short memory of batch statistics, so that a run of a few hundred steps has forgotten where it began."""
+
+
 class Builder(Protocol):
     """What every entry of ``BUILDERS`` is."""
 
@@ -87,15 +91,15 @@ def _head(inputs: list[Any], features: Any, classes: int, dropout: float, name: 
 
 def _conv(x: Any, filters: int, stride: int) -> Any:
     x = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization()(x))
+    return layers.ReLU()(layers.BatchNormalization(momentum=STATISTICS_MOMENTUM)(x))
 
 
 def _residual(x: Any, filters: int, stride: int) -> Any:
     """Two convolutions and a shortcut (He et al. 2016); the shortcut averages before its 1x1, so that no pixel is skipped."""
     y = _conv(x, filters, stride)
-    y = layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same", use_bias=False)(y))
+    y = layers.BatchNormalization(momentum=STATISTICS_MOMENTUM)(layers.Conv2D(filters, 3, padding="same", use_bias=False)(y))
     if stride > 1:
         x = layers.AveragePooling2D(stride, padding="same")(x)
     if x.shape[-1] != filters:
-        x = layers.BatchNormalization()(layers.Conv2D(filters, 1, use_bias=False)(x))
+        x = layers.BatchNormalization(momentum=STATISTICS_MOMENTUM)(layers.Conv2D(filters, 1, use_bias=False)(x))
     return layers.ReLU()(layers.Add()([x, y]))

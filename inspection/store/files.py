@@ -84,9 +84,5 @@ def count_by_state(connection: Connection) -> dict[str, int]:
 
 def move(connection: Connection, sha256: str, *, source: State, target: State, values: Mapping[str, Any]) -> bool:
     """Take a file from one state to another; False when it is no longer in ``source`` (another process was first)."""
-    statement = (
-        update(files)
-        .where(files.c.sha256 == sha256, files.c.state == source)
-        .values(state=target, changed_at=utc_now(), **values)
-    )
+    statement = update(files).where(files.c.sha256 == sha256, files.c.state == source).values(state=target, changed_at=utc_now(), **values)
     return connection.execute(statement).rowcount == 1

@@ -50,18 +50,16 @@ def remove_wafers(connection: Connection, sha256: str) -> None:
 
 def names_and_labels(connection: Connection) -> Sequence[Row[tuple[str, int, str, str, str, str | None]]]:
     """(file_sha256, index, source, lot, wafer, label) of every wafer, in a stable order."""
-    query = select(
-        wafers.c.file_sha256, wafers.c.index, wafers.c.source, wafers.c.lot, wafers.c.wafer, wafers.c.label
-    ).order_by(wafers.c.file_sha256, wafers.c.index)
+    query = select(wafers.c.file_sha256, wafers.c.index, wafers.c.source, wafers.c.lot, wafers.c.wafer, wafers.c.label).order_by(
+        wafers.c.file_sha256, wafers.c.index
+    )
     return connection.execute(query).all()
 
 
 def set_labels(connection: Connection, changes: Iterable[LabelledKey]) -> int:
     """Write labels by (file_sha256, index); returns how many were given."""
     statement = (
-        update(wafers)
-        .where(wafers.c.file_sha256 == bindparam("of_file"), wafers.c.index == bindparam("at"))
-        .values(label=bindparam("to"))
+        update(wafers).where(wafers.c.file_sha256 == bindparam("of_file"), wafers.c.index == bindparam("at")).values(label=bindparam("to"))
     )
     rows = [{"of_file": sha256, "at": index, "to": label} for sha256, index, label in changes]
     for piece in chunks(rows):

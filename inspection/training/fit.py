@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from inspection.wafer.maps import WaferMap
 
 
+STATISTICS_BATCHES = 16
+"""Batches that measure the statistics of the averaged weights anew before they are judged."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """What is learnt from: wafers, class indices and balanced draws of the training part; rendered views of the validation part."""
@@ -48,10 +52,15 @@ class Fitted:
     history: list[dict[str, float]]
 
 
-def steps_of(params: Train, drawn: int) -> tuple[int, int]:
-    """(epochs, steps per epoch): an epoch walks as many draws as there are wafers; small sets get at least ``min_steps`` in all."""
-    steps = max(1, drawn // params.batch_size)
+def steps_of(params: Train, wafers: int) -> tuple[int, int]:
+    """(epochs, steps per epoch): an epoch draws as often as there are wafers; small sets get at least ``min_steps`` in all."""
+    steps = max(1, wafers // batch_size_of(params, wafers))
     return params.epochs, max(steps, -(-params.min_steps // params.epochs))
+
+
+def batch_size_of(params: Train, wafers: int) -> int:
+    """The batch size, at most a quarter of the training wafers: a batch that is most of a small set teaches little per step."""
+    return max(min(params.batch_size, wafers // 4), min(8, params.batch_size))
 
 
 def fit(
@@ -64,7 +73,7 @@ def fit(
     fingerprint: str,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Fitted:
-    """Train ``params.model`` and keep the epoch with the best macro-F1 on the validation part.
+    """Train ``params.model`` and keep the epoch with the best macro-F1 on the validation part (the later one of equals).
 
     Runs again where it was interrupted when ``fingerprint`` is the same. ``progress`` gets (steps done, steps in all, text).
     """
@@ -79,12 +88,21 @@ def fit(
     while state.epoch < epochs and state.epoch - state.best_epoch <= params.patience + 1:
         started = time.monotonic()
         batches = AugmentedBatches(
-            data.maps, data.labels, data.drawn, policy, data.validation.spec,
-            classes=data.classes, batch_size=params.batch_size, steps=steps, seed=seed, epoch=state.epoch, with_tiles=with_tiles,
-        )  # fmt: skip
+            data.maps,
+            data.labels,
+            data.drawn,
+            policy,
+            data.validation.spec,
+            classes=data.classes,
+            batch_size=batch_size_of(params, len(data.maps)),
+            steps=steps,
+            seed=seed,
+            epoch=state.epoch,
+            with_tiles=with_tiles,
+        )
         watcher = _Watcher(state, epochs, steps, progress)
         loss = float(model.fit(batches, epochs=1, verbose=0, callbacks=[watcher], shuffle=False).history["loss"][0])
-        score = _judge(model, data, checkpoint, state, with_tiles=with_tiles)
+        score = _judge(model, data, batches, checkpoint, state, with_tiles=with_tiles)
         state.epoch += 1
         state.history.append({
             "epoch": state.epoch, "loss": loss, "validation_macro_f1": score, "seconds": time.monotonic() - started,
@@ -93,10 +111,14 @@ def fit(
     return Fitted(checkpoint.best, state.best, state.best_epoch, state.history)
 
 
-def _judge(model: keras.Model, data: TrainingSet, checkpoint: Checkpoint, state: Progress, *, with_tiles: bool) -> float:
+def _judge(
+    model: keras.Model, data: TrainingSet, batches: AugmentedBatches, checkpoint: Checkpoint, state: Progress, *, with_tiles: bool
+) -> float:
     """Macro-F1 of the averaged weights on the validation part; the best are kept."""
     weights = model.get_weights()
     model.optimizer.finalize_variable_values(model.trainable_variables)  # the moving average takes the weights' place
+    for index in range(STATISTICS_BATCHES):  # the batch statistics of the averaged weights are not the average of statistics
+        model(batches[index % len(batches)][0], training=True)
     inputs: dict[str, Any] = {"image": data.validation.images}
     if with_tiles:
         inputs["tiles"] = data.validation.tiles
@@ -105,7 +127,7 @@ def _judge(model: keras.Model, data: TrainingSet, checkpoint: Checkpoint, state:
         score = float(f1_score(data.validation_labels, called, average="macro", zero_division=0))
     else:
         score = 0.0
-    if score > state.best or (score == state.best and score > 0.999):
+    if score >= state.best:
         state.best, state.best_epoch = score, state.epoch
         checkpoint.save_best(model)
     model.set_weights(weights)

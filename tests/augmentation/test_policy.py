@@ -73,7 +73,11 @@ def test_thinning_and_background_act_as_stated():
 
 def test_background_falls_on_inspected_dies_only():
     partial = DefectMap(
-        info=WaferInfo(), xy_um=np.zeros((1000, 2)), pitch_um=(5000.0, 4000.0), origin_um=(-2500.0, -2000.0), dies=np.array([[0, 0], [3, 2]])
+        info=WaferInfo(),
+        xy_um=np.zeros((1000, 2)),
+        pitch_um=(5000.0, 4000.0),
+        origin_um=(-2500.0, -2000.0),
+        dies=np.array([[0, 0], [3, 2]]),
     )
     added = add_background(partial, 1.0, np.random.default_rng(5)).xy_um[1000:]
     die = np.floor((added - partial.origin_um) / partial.pitch_um).astype(int)

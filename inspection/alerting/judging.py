@@ -1,0 +1,177 @@
+"""Run the rules over what was scored since the last time, and write what they find in the same transaction."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from inspection.alerting.rules import Event, Place, Signal, Tally, find_events
+from inspection.store import alerts as table
+from inspection.store.database import utc_now
+from inspection.wafer.taxonomy import REVIEW, UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, RowMapping
+
+    from inspection.params import Alert
+    from inspection.store.database import Store
+    from inspection.wafer.taxonomy import Severity, WaferClass
+
+PASS_SIZE = 5_000
+"""Predictions judged in one transaction."""
+
+STORED_WAFERS = 500
+"""At most this many wafers are listed in one alert: an archive of a million maps must not grow one row without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeReport:
+    """Predictions judged, alerts opened (their ids, oldest first), and how many known alerts took on more wafers."""
+
+    judged: int
+    opened: tuple[int, ...]
+    updated: int
+
+
+def judge(
+    store: Store,
+    params: Alert,
+    classes: Mapping[str, WaferClass],
+    sinks: Collection[str],
+    *,
+    now: Callable[[], datetime] = utc_now,
+    pass_size: int = PASS_SIZE,
+    progress: Callable[[int, int], None] | None = None,
+) -> JudgeReport:
+    """Judge every prediction that no rule has seen.
+
+    Each pass is one transaction: alerts, their outbox rows and ``judged_at``, all or none. Killed anywhere and run
+    again, the result is the same.
+
+    Parameters
+    ----------
+    store : Store
+    params : Alert
+    classes : mapping of str to WaferClass
+        Severities; a class without an entry is of medium severity and not normal.
+    sinks : collection of str
+        Names of the sinks that a new alert must reach.
+    now : callable
+        The clock, UTC and naive.
+    pass_size : int
+        Predictions of one transaction, positive.
+    progress : callable, optional
+        Called with (judged so far, judged so far).
+    """
+    judged, opened, updated = 0, [], 0
+    while True:
+        with store.write() as c:
+            ids, new, changed = _judge_once(c, params, classes, sinks, now=now(), limit=pass_size)
+        judged, updated = judged + len(ids), updated + changed
+        opened += new
+        if progress is not None:
+            progress(judged, judged)
+        if len(ids) < pass_size:
+            return JudgeReport(judged, tuple(opened), updated)
+
+
+def _judge_once(
+    c: Connection,
+    params: Alert,
+    classes: Mapping[str, WaferClass],
+    sinks: Collection[str],
+    *,
+    now: datetime,
+    limit: int,
+) -> tuple[list[int], list[int], int]:
+    table.lock_judging(c)
+    rows = table.unjudged(c, limit)
+    if not rows:
+        return [], [], 0
+    ids = [row["id"] for row in rows]
+    signals, tallies = _signals(c, rows, classes)
+    possible = {s.place.key(s.decision) for s in signals}
+    known = table.by_keys(c, possible)
+    opened: list[int] = []
+    updated = 0
+    for event in find_events(signals, params, known.keys(), tallies):
+        if event.key in known:
+            updated += _update(c, known[event.key], event, now)
+        else:
+            opened.append(table.insert(c, _row(event), sinks, now))
+    table.mark_judged(c, ids, now)
+    return ids, opened, updated
+
+
+def _signals(c: Connection, rows: Sequence[RowMapping], classes: Mapping[str, WaferClass]) -> tuple[list[Signal], dict[Place, Tally]]:
+    """Everything that the rules need about the places that ``rows`` touch."""
+    normal = {name for name, entry in classes.items() if entry.normal}
+    places = {Place(r["lot"], r["layer"]) if r["lot"] else Place(source=r["source"]) for r in rows}
+    ids = (rows[0]["id"], rows[-1]["id"])
+    signals: list[Signal] = []
+    tallies: dict[Place, Tally] = {}
+    for place in sorted(places):
+        if place.lot:
+            found = table.signals_of_lot(c, place.lot, place.layer)
+        else:
+            shows = table.tally_of_source(c, place.source)
+            tallies[place] = Tally(sum(shows.values()), shows)
+            silent = {d for d in shows if d in normal or d == REVIEW}
+            known = table.by_keys(c, (place.key(d) for d in shows))
+            alerted = {d for d in shows if place.key(d) in known}
+            found = table.signals_of_source(c, place.source, ids, silent | alerted)
+        signals += [_signal(row, classes) for row in found]
+    return signals, tallies
+
+
+def _signal(row: RowMapping, classes: Mapping[str, WaferClass]) -> Signal:
+    decision = row["decision"]
+    values: dict[str, Any] = {name: row[name] for name in row if name != "probabilities"}
+    values["probability"] = row["probabilities"].get(decision, row["probability"])
+    return Signal(**values, severity=_severity(decision, classes))
+
+
+def _severity(decision: str, classes: Mapping[str, WaferClass]) -> Severity:
+    if decision in (UNKNOWN, REVIEW):
+        return "none"
+    entry = classes.get(decision)
+    if entry is None:
+        return "medium"
+    return "none" if entry.normal else entry.severity
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {
+        "key": event.key,
+        "rule": event.rule,
+        "signature": event.signature,
+        "severity": event.severity,
+        "lot": event.lot,
+        "layer": event.layer or None,
+        "product": event.product or None,
+        "wafers": [asdict(w) for w in event.wafers[:STORED_WAFERS]],
+        "summary": event.summary,
+    }
+
+
+def _update(c: Connection, row: RowMapping, event: Event, now: datetime) -> int:
+    """Bring a known alert up to date without a word to anyone; 1 when something changed."""
+    wafers = {_identity(w, event.lot): w for w in row["wafers"]}
+    before = list(wafers)
+    for wafer in event.wafers:
+        entry = asdict(wafer)
+        identity = _identity(entry, event.lot)
+        if identity in wafers or len(wafers) < STORED_WAFERS:
+            wafers[identity] = entry
+    merged = list(wafers.values())
+    if merged == row["wafers"] and row["summary"] == event.summary:
+        return 0
+    table.change(c, row["id"], wafers=merged, summary=event.summary, changed_at=now)
+    return int(list(wafers) != before)
+
+
+def _identity(wafer: Mapping[str, Any], lot: str) -> tuple[str, ...]:
+    return (wafer["wafer"],) if lot and wafer["wafer"] else (wafer["file_sha256"], str(wafer["index"]))

@@ -1,0 +1,106 @@
+"""From a trained network to a judged bundle: calibrate and tune on validation, open the test part once, write what people read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from inspection.augmentation.policy import common_turns
+from inspection.evaluation.evaluation import Part, evaluate
+from inspection.evaluation.report import write_report
+from inspection.formats.canonical import read_shard
+from inspection.scoring import unknown
+from inspection.scoring.bundle import Bundle, write_bundle
+from inspection.scoring.calibration import fit_temperature, softmax
+from inspection.scoring.predictor import Predictor
+from inspection.views.shards import read_views
+from inspection.wafer.taxonomy import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from inspection.params import Params
+    from inspection.wafer.maps import WaferMap
+
+DETECTOR_WAFERS = 4_000
+"""Training wafers whose embeddings the unknown detector is fitted on."""
+BATCH_SIZES = (16, 128)
+
+
+def judge(data: Path, params: Params, report: Callable[[int, int, str], None], lineage: dict[str, str]) -> dict[str, Any]:
+    """Judge ``data/model`` on the parts of ``data/split.parquet``.
+
+    Writes ``data/bundle``, ``data/report`` (report.html and pictures), ``data/metrics.json`` and ``data/plots``; returns the headline numbers.
+    """
+    split = pd.read_parquet(data / "split.parquet")
+    views = read_views(data / "views")
+    taxonomy = choose(split["label"], params.classes)
+    truth = split["label"].map({name: k for k, name in enumerate(taxonomy.names)}).to_numpy()
+    rows = {part: np.flatnonzero(split["part"].to_numpy() == part) for part in ("train", "validation", "test")}
+    turns = common_turns(taxonomy) if params.evaluate.test_time_augmentation else [np.eye(2)]
+    rng = np.random.default_rng(params.base.seed)
+
+    network_file = data / "model" / "model.keras"
+    network = keras.saving.load_model(network_file, compile=False, safe_mode=True)
+    raw = Bundle(taxonomy, views.spec, np.full(len(taxonomy), 0.5), 1.0, tuple(turns), lineage=lineage)
+    predictor = Predictor(raw, network, BATCH_SIZES)
+
+    def outputs(indices: NDArray[np.intp], what: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return predictor.outputs(views.take(indices), lambda done, total: report(done, total, what))
+
+    validation, known = outputs(rows["validation"], "validation wafers")
+    test, seen = outputs(rows["test"], "test wafers")
+    plain = Predictor(Bundle(taxonomy, views.spec, raw.thresholds, 1.0), network, BATCH_SIZES)
+    sample = np.sort(rng.permutation(rows["train"])[:DETECTOR_WAFERS])
+    _, trained = plain.outputs(views.take(sample), lambda done, total: report(done, total, "training wafers"))
+
+    temperature = fit_temperature(validation, truth[rows["validation"]])
+    detector = unknown.fit(trained, truth[sample], len(taxonomy))
+    if len(known):
+        detector = detector.with_limit(known, params.evaluate.unknown_quantile)
+
+    def part(name: str, logits: NDArray[np.float32], embedding: NDArray[np.float32]) -> Part:
+        chosen = split.iloc[rows[name]]
+        return Part(
+            truth=truth[rows[name]],
+            probabilities=softmax(logits, temperature),
+            group=chosen["group"].to_numpy(str),
+            unknown=detector.distance(embedding) > detector.limit,
+            file_sha256=chosen["file_sha256"].to_numpy(str),
+            index=chosen["index"].to_numpy(),
+        )
+
+    judged = evaluate(part("validation", validation, known), part("test", test, seen), taxonomy, params.evaluate, rng)
+    bundle = Bundle(taxonomy, views.spec, judged.thresholds.values, temperature, tuple(turns), detector, lineage)
+    write_bundle(data / "bundle", bundle, network_file)
+
+    metrics = judged.metrics()
+    (data / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True), encoding="utf-8")
+    report(0, 0, "report")
+    _write_pages(data, judged, split, lineage, rows["test"])
+    return {
+        k: metrics[k] for k in ("macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate", "test_wafers") if k in metrics
+    }
+
+
+def _write_pages(data: Path, judged: Any, split: pd.DataFrame, lineage: dict[str, str], test: NDArray[np.intp]) -> None:
+    folder = data / "report"
+    shutil.rmtree(folder, ignore_errors=True)
+
+    def maps_of(positions: Sequence[int]) -> list[WaferMap]:
+        """Maps of the test wafers at ``positions``, read only when they are shown."""
+        wanted = [int(test[p]) for p in positions]
+        return [entry.wafer.map for entry in read_shard(data / "wafers.parquet", wanted)]
+
+    write_report(folder, judged, split=split, history=data / "history.csv", lineage=lineage, maps_of=maps_of)
+    plots = data / "plots"
+    shutil.rmtree(plots, ignore_errors=True)
+    shutil.copytree(folder / "plots", plots)

@@ -1,0 +1,230 @@
+"""Rasters: one pixel per place, in a ``.npy`` file with a YAML sidecar; read and written in strips, never whole.
+
+Sidecar (``NAME.yaml`` beside ``NAME.npy``), every key optional::
+
+    lot: L00007            wafer: '03'          slot, product, layer, tool, chamber, recipe
+    inspected_at: '2026-01-05T06:00:00+00:00'   diameter_mm: 300.0
+    pixel_um: 146.48       size of a pixel
+    centre_px: [1024, 1024]   wafer centre as (row, col); pixel (r, c) covers r to r+1, c to c+1
+    threshold: 1           a pixel is a defect when it is at or above it (polarity bright), at or below it (dark)
+    polarity: bright
+    die_pitch_um: [x, y]   die_origin_um: [x, y]   dies: [[y, first x, last x], ...]   inspected dies as runs of a row
+"""
+
+from __future__ import annotations
+
+from tokenize import TokenError
+from typing import TYPE_CHECKING
+
+import numpy as np
+import yaml
+from numpy.lib import format as npy
+
+from inspection.errors import FormatError, InputError
+from inspection.formats.raster_sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
+from inspection.wafer.maps import DefectMap, SourceWafer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+    from inspection.params import Ingest
+
+STRIP_BYTES = 4 * 2**20
+"""Most that is held of a raster at any time."""
+DENSE_SHARE = 0.05
+MAGIC = b"\x93NUMPY"
+HEADER_FAULTS = (ValueError, TypeError, SyntaxError, TokenError, EOFError, RecursionError, MemoryError)
+"""What NumPy raises on a header that is not one: it is parsed as a Python literal."""
+
+
+def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature that every format shares
+    """Whether ``head`` (the first bytes of the file) is that of a ``.npy`` file."""
+    return head.startswith(MAGIC)
+
+
+def write_raster(path: Path, wafer_map: DefectMap, size_px: int, pixel_um: float, value: int = 255) -> int:
+    """Write a wafer as a square 8-bit raster and its sidecar; two defects in one pixel become one.
+
+    Strips without a defect are skipped over, which leaves zeros: the file has its full length and takes little room on
+    most disks.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.npy``; replaced when it exists.
+    wafer_map : DefectMap
+    size_px : int
+        Rows and columns. The wafer centre is the centre of the raster.
+    pixel_um : float
+        Size of a pixel. ``size_px * pixel_um`` below the diameter would cut the wafer: refused when a defect falls
+        outside.
+    value : int
+        Of a defect's pixel, 1 to 255.
+
+    Returns
+    -------
+    int
+        Pixels set.
+
+    Raises
+    ------
+    InputError
+        A defect outside the raster, or an argument outside its domain.
+    """
+    if path.suffix != ".npy" or size_px < 1 or not pixel_um > 0 or not 1 <= value <= 255:
+        raise InputError(
+            "Cannot write a raster: expected a .npy path, size_px >= 1, pixel_um > 0, value 1 to 255, "
+            f"got {path.name}, {size_px}, {pixel_um}, {value}. Correct the arguments."
+        )
+    column = np.floor(wafer_map.xy_um[:, 0] / pixel_um + size_px / 2).astype(np.int64)
+    row = np.floor(size_px / 2 - wafer_map.xy_um[:, 1] / pixel_um).astype(np.int64)
+    if np.any((column < 0) | (column >= size_px) | (row < 0) | (row >= size_px)):
+        raise InputError(
+            f"Cannot write {path.name}: expected every defect inside {size_px} x {size_px} pixels of {pixel_um} um, "
+            "got some outside. Use a larger size_px or pixel_um."
+        )
+    flat = np.unique(row * size_px + column)
+    aside = path.with_name(f".{path.name}.part")
+    with aside.open("wb") as file:
+        npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (size_px, size_px)})
+        _write_strips(file, flat, size_px * size_px, value)
+    # The sidecar first: a raster that is there has one.
+    sidecar_path(path).write_text(
+        yaml.safe_dump(sidecar_of(wafer_map, size_px, pixel_um), sort_keys=False, default_flow_style=None, width=200),
+        encoding="utf-8",
+    )
+    aside.replace(path)
+    return len(flat)
+
+
+def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
+    """Read a sparse raster as points: the centre of every pixel that is a defect.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.npy`` file of two dimensions, of bool, integers or floats. Its sidecar is looked for beside it; without one
+        the wafer is 300 mm across and fills the raster, any non-zero pixel is a defect, and a note says so.
+    limits : Ingest
+        ``max_defects`` bounds the points.
+
+    Yields
+    ------
+    SourceWafer
+        One.
+
+    Raises
+    ------
+    FormatError
+        ``raster.header``, ``raster.truncated``, ``raster.sidecar``, or ``raster.dense``: more than 5 % of the pixels
+        are defects.
+    """
+    with path.open("rb") as file:
+        shape, fortran, dtype = _header(file, path)
+        sidecar = read_sidecar(path, shape)
+        _check_length(file, path, shape, dtype)
+        flat = _defects(file, path, shape, dtype, sidecar, max_defects=limits.max_defects)
+    # In Fortran order the stream holds columns.
+    row, column = np.divmod(flat, shape[1]) if not fortran else np.divmod(flat, shape[0])[::-1]
+    xy = np.column_stack(
+        (
+            (column + 0.5 - sidecar.centre_px[1]) * sidecar.pixel_um,
+            (sidecar.centre_px[0] - row - 0.5) * sidecar.pixel_um,
+        )
+    )
+    defect_map = DefectMap(info=sidecar.info, xy_um=xy, pitch_um=sidecar.pitch_um, origin_um=sidecar.origin_um, dies=sidecar.dies)
+    yield SourceWafer(index=0, map=defect_map, notes=sidecar.notes)
+
+
+def _write_strips(file: BinaryIO, flat: NDArray[np.int64], total: int, value: int) -> None:
+    """Write ``total`` bytes, ``value`` at the sorted places ``flat``."""
+    start = file.tell()
+    strip = np.zeros(min(STRIP_BYTES, total), np.uint8)
+    for first in range(0, total, len(strip)):
+        low, high = np.searchsorted(flat, (first, first + len(strip)))
+        if low == high:
+            continue
+        inside = flat[low:high] - first
+        strip[inside] = value
+        file.seek(start + first)
+        file.write(strip[: min(len(strip), total - first)].data)
+        strip[inside] = 0
+    file.truncate(start + total)
+
+
+def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, int], bool, np.dtype]:
+    try:
+        version = npy.read_magic(file)
+        reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = reader(file)
+    except HEADER_FAULTS as error:
+        raise FormatError(
+            "raster.header",
+            where=path.name,
+            expected="a NumPy .npy header",
+            got=error,
+            action="Write the raster again with numpy.save.",
+        ) from error
+    if len(shape) != 2 or dtype.kind not in "buif" or min(shape) < 1:
+        raise FormatError(
+            "raster.header",
+            where=path.name,
+            expected="two dimensions of bool, integers or floats",
+            got=f"shape {shape}, {dtype}",
+            action="Save one wafer per file as a two-dimensional array of numbers.",
+        )
+    return (shape[0], shape[1]), fortran, dtype
+
+
+def _check_length(file: BinaryIO, path: Path, shape: tuple[int, int], dtype: np.dtype) -> None:
+    expected = file.tell() + shape[0] * shape[1] * dtype.itemsize
+    if path.stat().st_size != expected:
+        raise FormatError(
+            "raster.truncated",
+            where=path.name,
+            expected=f"{expected} bytes for {shape[0]} x {shape[1]} of {dtype}",
+            got=f"{path.stat().st_size} bytes",
+            action="Transfer the file again.",
+        )
+
+
+def _defects(
+    file: BinaryIO, path: Path, shape: tuple[int, int], dtype: np.dtype, sidecar: Sidecar, *, max_defects: int
+) -> NDArray[np.int64]:
+    """Places of the defect pixels in the stream, in order."""
+    total = shape[0] * shape[1]
+    limit = min(max_defects, int(DENSE_SHARE * total))
+    buffer = bytearray(min(STRIP_BYTES // dtype.itemsize, total) * dtype.itemsize)
+    found: list[NDArray[np.int64]] = []
+    first = count = 0
+    while first < total:
+        wanted = min(len(buffer), (total - first) * dtype.itemsize)
+        got = file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]
+        if got != wanted:
+            raise FormatError(
+                "raster.truncated",
+                where=path.name,
+                expected=f"{total * dtype.itemsize} bytes of pixels",
+                got=f"{first * dtype.itemsize + got}",
+                action="Transfer the file again.",
+            )
+        pixels = np.frombuffer(buffer, dtype, count=wanted // dtype.itemsize)
+        marked = sidecar.is_defect(pixels)
+        # Counted before they are listed: a list of places takes eight times the strip.
+        count += int(np.count_nonzero(marked))
+        if count > limit:
+            raise FormatError(
+                "raster.dense",
+                where=path.name,
+                expected=f"at most {limit} defect pixels ({DENSE_SHARE:.0%} of {total}, or ingest.max_defects)",
+                got=f"at least {count}",
+                action="This is a picture, not a sparse defect map: give a threshold and polarity in the sidecar that "
+                "leave only the defects.",
+            )
+        found.append(np.flatnonzero(marked) + first)
+        first += len(pixels)
+    return np.concatenate(found)

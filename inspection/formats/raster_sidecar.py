@@ -1,0 +1,182 @@
+"""The YAML sidecar of a raster: who the wafer is, where its centre lies, and which pixels are defects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inspection.errors import FormatError, bounded
+from inspection.wafer.maps import DEFAULT_DIAMETER_MM, DefectMap, WaferInfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+NO_SIDECAR = "no sidecar: the wafer is taken to fill the raster, its centre to be the image centre, any non-zero pixel a defect"
+MAX_SIDECAR_BYTES = 4 * 2**20
+
+
+class _Content(BaseModel):
+    """The sidecar's keys. Names may be numbers in YAML; unknown keys are noted, not refused."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", coerce_numbers_to_str=True)
+
+    lot: str = ""
+    wafer: str = ""
+    slot: int | None = None
+    product: str | None = None
+    layer: str | None = None
+    tool: str | None = None
+    chamber: str | None = None
+    recipe: str | None = None
+    inspected_at: datetime | None = None
+    diameter_mm: float = Field(default=DEFAULT_DIAMETER_MM, gt=0)
+    pixel_um: float | None = Field(default=None, gt=0)
+    centre_px: tuple[float, float] | None = None
+    threshold: float | None = None
+    polarity: Literal["bright", "dark"] = "bright"
+    die_pitch_um: tuple[float, float] | None = None
+    die_origin_um: tuple[float, float] | None = None
+    dies: list[tuple[int, int, int]] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sidecar:
+    """What a raster's sidecar says, or what is taken where it says nothing.
+
+    ``centre_px`` is (row, col). ``threshold`` None: any non-zero pixel is a defect.
+    """
+
+    info: WaferInfo
+    pixel_um: float
+    centre_px: tuple[float, float]
+    threshold: float | None
+    dark: bool
+    pitch_um: tuple[float, float] | None
+    origin_um: tuple[float, float] | None
+    dies: NDArray[np.int32] | None
+    notes: tuple[str, ...]
+
+    def is_defect(self, pixels: NDArray) -> NDArray[np.bool_]:
+        """Which pixels are defects; same shape. A pixel that is not a number is none."""
+        if self.threshold is None:
+            return (pixels != 0) & ~np.isnan(pixels) if pixels.dtype.kind == "f" else pixels != 0
+        return pixels <= self.threshold if self.dark else pixels >= self.threshold
+
+
+def sidecar_path(raster: Path) -> Path:
+    """Where the sidecar of ``raster`` lies."""
+    return raster.with_suffix(".yaml")
+
+
+def sidecar_of(wafer_map: DefectMap, size_px: int, pixel_um: float) -> dict[str, Any]:
+    """The sidecar that describes a raster of ``wafer_map`` whose centre is the wafer's."""
+    info = wafer_map.info
+    content: dict[str, Any] = {
+        "lot": info.lot,
+        "wafer": info.wafer,
+        "slot": info.slot,
+        "product": info.product,
+        "layer": info.layer,
+        "tool": info.tool,
+        "chamber": info.chamber,
+        "recipe": info.recipe,
+        "inspected_at": None if info.inspected_at is None else info.inspected_at.isoformat(),
+        "diameter_mm": float(info.diameter_mm),
+        "pixel_um": float(pixel_um),
+        "centre_px": [size_px / 2, size_px / 2],
+        "threshold": 1,
+        "polarity": "bright",
+    }
+    if wafer_map.pitch_um is not None and wafer_map.origin_um is not None:
+        content["die_pitch_um"] = [float(v) for v in wafer_map.pitch_um]
+        content["die_origin_um"] = [float(v) for v in wafer_map.origin_um]
+        if wafer_map.dies is not None:
+            content["dies"] = _runs(wafer_map.dies)
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
+    """Read the sidecar of ``raster``, whose array has ``shape``.
+
+    Raises
+    ------
+    FormatError
+        ``raster.sidecar``: not YAML, not a mapping, or a value outside its domain.
+    """
+    path = sidecar_path(raster)
+    notes: list[str] = []
+    content = _Content()
+    if path.is_file():
+        content = _parse(path)
+        if content.model_extra:
+            notes.append(f"sidecar: unknown keys {bounded(sorted(map(str, content.model_extra)))}")
+    else:
+        notes.append(NO_SIDECAR)
+    pixel = content.pixel_um
+    if pixel is None:
+        pixel = content.diameter_mm * 1_000.0 / max(shape)
+        if path.is_file():
+            notes.append(f"sidecar: no pixel_um, the wafer is taken to fill the raster ({pixel:.3f} um)")
+    at = content.inspected_at
+    names = ("lot", "wafer", "slot", "product", "layer", "tool", "chamber", "recipe", "diameter_mm")
+    return Sidecar(
+        info=WaferInfo(
+            **{name: getattr(content, name) for name in names},
+            inspected_at=at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC),
+        ),
+        pixel_um=pixel,
+        centre_px=(shape[0] / 2, shape[1] / 2) if content.centre_px is None else content.centre_px,
+        threshold=content.threshold,
+        dark=content.polarity == "dark",
+        pitch_um=content.die_pitch_um,
+        origin_um=content.die_origin_um,
+        dies=None if content.dies is None else _unrolled(content.dies, path),
+        notes=tuple(notes),
+    )
+
+
+def _parse(path: Path) -> _Content:
+    try:
+        if path.stat().st_size > MAX_SIDECAR_BYTES:
+            raise _refused(path, f"at most {MAX_SIDECAR_BYTES} bytes", path.stat().st_size)
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if content is None:
+            content = {}
+        if not isinstance(content, dict):
+            raise _refused(path, "a YAML mapping", type(content).__name__)
+        parsed = _Content.model_validate({str(k): v for k, v in content.items()})
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise _refused(path, "YAML in UTF-8", error) from error
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise _refused(path, "values in their domain", bounded(faults)) from error
+    if parsed.polarity == "dark" and parsed.threshold is None:
+        raise _refused(path, "a threshold with polarity dark", "none")
+    return parsed
+
+
+def _refused(path: Path, expected: str, got: object) -> FormatError:
+    return FormatError("raster.sidecar", where=path.name, expected=expected, got=got, action="Correct the sidecar and send it again.")
+
+
+def _runs(dies: NDArray[np.int32]) -> list[list[int]]:
+    """Dies as runs ``[y, first x, last x]``, from the lowest row up."""
+    ordered = dies[np.lexsort((dies[:, 0], dies[:, 1]))]
+    step = np.diff(ordered, axis=0)
+    breaks = (np.flatnonzero((step[:, 1] != 0) | (step[:, 0] != 1)) + 1).tolist()
+    begins, ends = ([0, *breaks], [*breaks, len(ordered)]) if len(dies) else ([], [])
+    return [[int(ordered[b, 1]), int(ordered[b, 0]), int(ordered[e - 1, 0])] for b, e in zip(begins, ends, strict=True)]
+
+
+def _unrolled(runs: list[tuple[int, int, int]], path: Path, limit: int = 10_000_000) -> NDArray[np.int32]:
+    if any(last < first for _, first, last in runs) or sum(last - first + 1 for _, first, last in runs) > limit:
+        raise _refused(path, f"runs of dies [y, first x, last x] with first <= last, at most {limit} dies", "others")
+    pieces = [np.column_stack((np.arange(a, b + 1), np.full(b - a + 1, y))) for y, a, b in runs]
+    return np.concatenate(pieces).astype(np.int32) if pieces else np.empty((0, 2), np.int32)

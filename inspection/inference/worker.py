@@ -1,0 +1,344 @@
+"""The worker: claims wafers from the ledger, scores them in warm static batches, stores each outcome exactly once.
+
+Reads the store and what ``read_maps`` reads; writes ``predictions`` and ``jobs``, both in one transaction per batch: a
+kill at any moment leaves a wafer either unscored and claimable or scored and done. While the model runs, a thread
+claims, reads and renders the next batch, and another keeps the leases alive.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from inspection.errors import EngineError
+from inspection.inference.batching import by_file
+from inspection.inference.leases import Leases, unique_name
+from inspection.inference.metrics import WorkerMetrics
+from inspection.inference.scorer import Service, prepare, score, score_each, warm_up
+from inspection.store import predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from inspection.inference.ledger import Job, Ledger
+    from inspection.inference.scorer import Scorer
+    from inspection.params import Infer
+    from inspection.scoring.decision import Scored
+    from inspection.store.database import Store
+    from inspection.wafer.maps import WaferMap
+
+log = logging.getLogger(__name__)
+
+C = TypeVar("C")
+Payload = dict[str, Any]
+
+
+@dataclass(slots=True)
+class WorkReport:
+    """What one run did.
+
+    Wafers ``scored``, attempts ``failed``, wafers given up (``dead``), wafers that another worker had taken over (``lost``).
+    """
+
+    scored: int = 0
+    failed: int = 0
+    dead: int = 0
+    lost: int = 0
+    batches: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A claim on its way: read and rendered by the thread, then scored.
+
+    ``suspects``: the ledger holds wafers that must be scored alone.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    maps: list[WaferMap] = field(default_factory=list)
+    errors: dict[int, Exception] = field(default_factory=dict)
+    scorer: Scorer | None = None
+    prepared: list[Any] | None = None
+    suspects: bool = False
+
+
+class Worker(Generic[C]):
+    """One process with a warm model.
+
+    Parameters
+    ----------
+    store : Store
+        Takes the predictions; the ledger's own store, so that results and ends commit together.
+    ledger : Ledger
+    load : callable
+        Champion -> scorer.
+    read_maps : callable
+        Payloads (``file_sha256``, ``index``), ordered by file -> their maps, in the same order.
+    champion : callable
+        The champion now, or None. Asked between batches; a new one is loaded and warmed before it takes over.
+    params : Infer
+    name : str, optional
+        Of this worker in the ledger; the default is unique and lets others on this machine see when it is dead.
+    port : int, optional
+        Serve Prometheus metrics on this port of 127.0.0.1 (0 = any free one); default: not served.
+    poll_s : float
+        Pause between two looks at an empty ledger, s.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        load: Callable[[C], Scorer],
+        read_maps: Callable[[list[Payload]], Sequence[WaferMap]],
+        champion: Callable[[], C | None],
+        params: Infer,
+        *,
+        name: str | None = None,
+        port: int | None = None,
+        poll_s: float = 0.2,
+    ) -> None:
+        self.store, self.ledger, self.params = store, ledger, params
+        self.name = unique_name() if name is None else name
+        self.metrics = WorkerMetrics()
+        self.ready = threading.Event()
+        """Set once a warm model serves."""
+        self._read_maps = read_maps
+        self._port, self._poll_s = port, poll_s
+        self._service: Service[C] = Service(champion, load, params.batch_sizes, self._swapped)
+        self._stop = threading.Event()
+        self._leases = Leases(ledger, self.name, params.lease_s, params.max_attempts)
+        self._report = WorkReport()
+
+    def stop(self) -> None:
+        """Finish the batch under way, hand the rest back, return from ``run``; safe from any thread or signal handler."""
+        self._stop.set()
+
+    def run(
+        self,
+        *,
+        until_empty: bool = False,
+        handle_signals: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> WorkReport:
+        """Score until stopped, or with ``until_empty`` until no job is waiting or leased. A worker runs once.
+
+        Parameters
+        ----------
+        until_empty : bool
+        handle_signals : bool
+            Let SIGTERM and SIGINT call ``stop`` (main thread only); a second one has its usual effect.
+        progress : callable, optional
+            Called with (wafers ended here, those and all unfinished ones) after each batch.
+
+        Raises
+        ------
+        EngineError
+            ``until_empty`` and there is no champion; or the model cannot even score clean wafers (the batch is handed
+            back).
+        """
+        start = time.monotonic()
+        with self.metrics.serving(self._port), _signals(self.stop, active=handle_signals), self._leases.beating():
+            try:
+                self._leases.expire_dead_neighbours()
+                self._loop(until_empty=until_empty, progress=progress)
+            finally:
+                self._service.close()
+                self.metrics.ready.set(0)
+        self._report.seconds = time.monotonic() - start
+        return self._report
+
+    def _loop(self, *, until_empty: bool, progress: Callable[[int, int], None] | None) -> None:
+        alone = False
+        coming: Future[_Ready] | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
+            try:
+                while not self._stop.is_set():
+                    ready = coming.result() if coming is not None else self._fetch(alone=alone)
+                    coming = None
+                    if self._stop.is_set():
+                        self._leases.release(ready.jobs)
+                        break
+                    alone = ready.suspects
+                    if ready.scorer is None and until_empty:
+                        raise EngineError("Cannot score: expected a champion model, got none. Promote one with `inspection promote`.")
+                    if not ready.jobs:
+                        if not alone and self._idle(until_empty=until_empty):
+                            break
+                        continue
+                    if not alone:
+                        coming = pool.submit(self._fetch, alone=False)
+                    self._process(ready)
+                    if progress is not None:
+                        ended = self._report.scored + self._report.dead
+                        progress(ended, ended + self.ledger.unfinished())
+            finally:
+                if coming is not None:
+                    self._leases.release(coming.result().jobs)
+
+    def _idle(self, *, until_empty: bool) -> bool:
+        """Nothing was due: True when the run is over, else wait a little."""
+        unfinished = self.ledger.unfinished()
+        self.metrics.depth.set(unfinished)
+        if until_empty and not unfinished:
+            return True
+        self._leases.expire_dead_neighbours()
+        self._stop.wait(self._poll_s)
+        return False
+
+    # ---- claiming, reading and rendering: in the prefetch thread --------------------------------------------------
+
+    def _fetch(self, *, alone: bool) -> _Ready:
+        scorer = self._service.scorer()
+        if scorer is None:
+            return _Ready()
+        if not self.ready.is_set():
+            self.ready.set()
+            self.metrics.ready.set(1)
+        claimed = self._leases.claim(max(self.params.batch_sizes))
+        try:
+            ready = self._sift(claimed, alone=alone)
+            ready.scorer = scorer
+            self._read(ready)
+        except BaseException:
+            self._leases.release(claimed)
+            raise
+        try:
+            ready.prepared = prepare(scorer, ready.maps, self.params.batch_sizes)
+        except Exception:  # noqa: BLE001 - the wafer to blame is looked for when the batch is scored
+            ready.prepared = None
+        return ready
+
+    def _sift(self, claimed: list[Job], *, alone: bool) -> _Ready:
+        """Keep away wafers that may kill the process.
+
+        A worker that dies takes the blame of a whole claim with it. So a wafer on its last attempt is held only when nothing else is in
+        flight (``alone``), one at a time: if the process dies again, the guilty wafer is dead-lettered and no other.
+        """
+        last = self.params.max_attempts
+        for job in claimed:
+            if job.attempts > last:
+                self._failed(job, EngineError(f"Its worker died during each of {job.attempts - 1} attempts."))
+        live = [job for job in claimed if job.attempts <= last]
+        suspects = [job for job in live if job.attempts == last > 1]
+        if not suspects:
+            return _Ready(by_file(live))
+        kept = suspects[:1] if alone else [job for job in live if job.attempts < last]
+        kept_ids = {job.id for job in kept}
+        self._leases.release(job for job in live if job.id not in kept_ids)
+        return _Ready(by_file(kept), suspects=True)
+
+    def _read(self, ready: _Ready) -> None:
+        """Read the maps, all at once, or one by one to find those that cannot be read."""
+        try:
+            ready.maps = list(self._read_maps([job.payload for job in ready.jobs]))
+        except Exception:  # noqa: BLE001 - one unreadable wafer must not hold up the others
+            readable = []
+            for job in ready.jobs:
+                try:
+                    ready.maps += self._read_maps([job.payload])
+                    readable.append(job)
+                except Exception as error:  # noqa: BLE001 - goes to the ledger with its wafer
+                    ready.errors[job.id] = error
+            for job in ready.jobs:
+                if job.id in ready.errors:
+                    self._failed(job, ready.errors[job.id])
+            ready.jobs = readable
+        if len(ready.maps) != len(ready.jobs):
+            raise EngineError(f"Cannot read wafers: expected {len(ready.jobs)} maps, got {len(ready.maps)}.")
+
+    # ---- scoring and storing: in the calling thread ----------------------------------------------------------------
+
+    def _process(self, ready: _Ready) -> None:
+        scorer = ready.scorer
+        assert scorer is not None  # noqa: S101 - _fetch claims nothing without one
+        with self.metrics.batch_seconds.time():
+            outcomes = self._score(scorer, ready)
+            good = {job.id: self._row(job, o, scorer) for job, o in outcomes if not isinstance(o, Exception)}
+            try:
+                with self.store.write() as connection:
+                    mine = self.ledger.done(self.name, list(good), connection)
+                    predictions.insert(connection, [good[i] for i in sorted(mine)])
+            except Exception as error:
+                # Not handed back unused: what can never be stored must run out of attempts.
+                for job in ready.jobs:
+                    self._failed(job, error)
+                raise
+            self._leases.forget(good)
+        for job, outcome in outcomes:
+            if isinstance(outcome, Exception):
+                self._failed(job, outcome)
+        self._report.batches += 1
+        self._report.scored += len(mine)
+        self._report.lost += len(good) - len(mine)
+        self.metrics.scored.inc(len(mine))
+        self.metrics.lost.inc(len(good) - len(mine))
+
+    def _score(self, scorer: Scorer, ready: _Ready) -> list[tuple[Job, Scored | Exception]]:
+        sizes = self.params.batch_sizes
+        outcomes: Sequence[Scored | Exception]
+        try:
+            views = prepare(scorer, ready.maps, sizes) if ready.prepared is None else ready.prepared
+            outcomes = score(scorer, views)
+        except Exception:  # noqa: BLE001 - a poison wafer or a broken model: told apart below
+            outcomes = score_each(scorer, ready.maps, sizes)
+            if all(isinstance(outcome, Exception) for outcome in outcomes):
+                try:
+                    warm_up(scorer, sizes)
+                except EngineError:
+                    self._leases.release(ready.jobs)
+                    raise
+        return list(zip(ready.jobs, outcomes, strict=True))
+
+    @staticmethod
+    def _row(job: Job, scored: Scored, scorer: Scorer) -> predictions.Prediction:
+        return predictions.Prediction(
+            file_sha256=job.payload["file_sha256"],
+            index=job.payload["index"],
+            model_sha256=scorer.sha256,
+            config_sha256=scorer.config_sha256,
+            label=scored.label,
+            decision=scored.decision,
+            probability=float(scored.probability),
+            probabilities={name: float(p) for name, p in scored.probabilities.items()},
+        )
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        state = self._leases.fail(job, error)
+        self._report.failed += 1
+        self.metrics.failed.inc()
+        if state == "dead":
+            self._report.dead += 1
+            self.metrics.dead.inc()
+
+    def _swapped(self, taken: bool) -> None:
+        (self.metrics.swaps if taken else self.metrics.swap_failures).inc()
+
+
+@contextmanager
+def _signals(stop: Callable[[], None], *, active: bool) -> Iterator[None]:
+    if not active:
+        yield
+        return
+    names = (signal.SIGTERM, signal.SIGINT)
+    before = {name: signal.getsignal(name) for name in names}
+
+    def handle(*_: object) -> None:
+        stop()
+        for name in names:
+            signal.signal(name, before[name])
+
+    for name in names:
+        signal.signal(name, handle)
+    try:
+        yield
+    finally:
+        for name in names:
+            signal.signal(name, before[name])

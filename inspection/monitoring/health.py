@@ -1,0 +1,78 @@
+"""The facts of ``inspection status``: what waits, what is done, what was refused, who is champion since when."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from inspection.store import status
+from inspection.store.database import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from inspection.store.database import Store
+
+
+def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, Any]:
+    """Facts as plain JSON values, all read in one transaction.
+
+    Returns
+    -------
+    dict
+        ``waiting``: ``files`` claimed but not ingested, ``wafers`` valid without a prediction of the champion (of
+        any model while there is none), ``judgements`` predictions that no alert rule has seen, ``notifications``
+        not yet sent. ``done``: ``files`` ingested, ``wafers`` with a prediction, ``decisions`` of the champion by
+        name. ``quarantined``: ``files`` and ``wafers``. ``lots_failed``: lots and layers whose expectations fail
+        now. ``alerts``: ``open``, ``acknowledged``, ``closed``, and ``undeliverable`` notifications (dead).
+        ``champion``: None, or ``version bundle_sha256 promoted_by reason since age_s``. ``last_file``: None, or
+        ``name state landed_at age_s``. Times are ISO 8601 in UTC.
+    """
+    with store.read() as c:
+        counts = status.by_state(c)
+        champion, last = status.champion(c), status.last_file(c)
+        model = None if champion is None else champion["bundle_sha256"]
+        unscored = status.unscored(c, model)
+        decisions = {} if model is None else status.decisions(c, model)
+        unjudged, failed = status.unjudged(c), status.failed_lots(c)
+    at = now()
+    files, wafers, alerts, outbox = (counts[name] for name in ("files", "wafers", "alerts", "outbox"))
+    return {
+        "waiting": {
+            "files": files.get("claimed", 0),
+            "wafers": unscored,
+            "judgements": unjudged,
+            "notifications": outbox.get("waiting", 0),
+        },
+        "done": {
+            "files": files.get("ingested", 0),
+            "wafers": wafers.get("valid", 0) - unscored,
+            "decisions": decisions,
+        },
+        "quarantined": {"files": files.get("quarantined", 0), "wafers": wafers.get("quarantined", 0)},
+        "lots_failed": failed,
+        "alerts": {
+            **{state: alerts.get(state, 0) for state in ("open", "acknowledged", "closed")},
+            "undeliverable": outbox.get("dead", 0),
+        },
+        "champion": None
+        if champion is None
+        else {
+            **{name: champion[name] for name in ("version", "bundle_sha256", "promoted_by", "reason")},
+            "since": _iso(champion["since"]),
+            "age_s": (at - champion["since"]).total_seconds(),
+        },
+        "last_file": None
+        if last is None
+        else {
+            "name": last["name"],
+            "state": last["state"],
+            "landed_at": _iso(last["landed_at"]),
+            "age_s": (at - last["landed_at"]).total_seconds(),
+        },
+    }
+
+
+def _iso(time: datetime) -> str:
+    return time.replace(tzinfo=UTC).isoformat(timespec="seconds")

@@ -1,0 +1,88 @@
+"""Scoring of files outside the pipeline: one row per wafer, written to Parquet as it goes."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inspection.errors import FormatError, InputNotFoundError, bounded
+from inspection.formats import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from inspection.params import Ingest
+    from inspection.scoring.predictor import Predictor
+    from inspection.wafer.maps import SourceWafer
+
+CHUNK = 512
+PASSED_OVER = (".csv", ".yaml", ".yml", ".txt", ".md", ".json", ".parquet")
+"""Endings that stand beside defect maps and hold none; only inside folders, never for a file that was named."""
+
+
+def score_files(
+    predictor: Predictor, paths: Sequence[Path], out: Path, limits: Ingest, report: Callable[[int, int, str], None]
+) -> dict[str, Any]:
+    """Score every wafer of ``paths`` (files, or folders searched through) into ``out``.
+
+    Columns ``source, index, lot, wafer, label, decision, p_<class>...``; ``index`` counts the wafers of a source from 0. A file that cannot
+    be read is left out and told; when none can, its error is raised.
+    """
+    names = predictor.bundle.taxonomy.names
+    text = [(c, pa.string()) for c in ("source", "lot", "wafer", "label", "decision")]
+    schema = pa.schema([text[0], ("index", pa.int64()), *text[1:], *((f"p_{n}", pa.float64()) for n in names)])
+    refused: list[FormatError] = []
+    told: list[str] = []
+    rows = files = 0
+    aside = out.with_name(out.name + ".part")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with pq.ParquetWriter(aside, schema) as writer:
+            for path in _files(paths):
+                try:
+                    for batch in _scored(predictor, path, limits):
+                        writer.write_table(pa.Table.from_pylist(batch, schema))
+                        rows += len(batch)
+                        report(rows, 0, f"wafers, {path.name}")
+                    files += 1
+                except FormatError as error:
+                    refused.append(error)
+                    told.append(f"{path}: {error}")
+        if refused and not rows:
+            raise refused[0]
+        aside.replace(out)
+    finally:
+        aside.unlink(missing_ok=True)
+    return {"out": str(out), "files": files, "wafers": rows, "refused": [bounded([t], 1)[:300] for t in told]}
+
+
+def _scored(predictor: Predictor, path: Path, limits: Ingest) -> Iterator[list[dict[str, Any]]]:
+    """Rows of one file, a chunk at a time; nothing is given out before the whole file proved readable chunk by chunk."""
+    wafers = table.read(path, limits)
+    while chunk := list(islice(wafers, CHUNK)):
+        outcomes = predictor.score(predictor.prepare([w.map for w in chunk]))
+        yield [_row(path, wafer, outcome) for wafer, outcome in zip(chunk, outcomes, strict=True)]
+
+
+def _row(path: Path, wafer: SourceWafer, outcome: Any) -> dict[str, Any]:
+    probabilities = {f"p_{name}": value for name, value in outcome.probabilities.items()}
+    info = wafer.map.info
+    names = {"source": str(path), "index": wafer.index, "lot": info.lot, "wafer": info.wafer}
+    return {**names, "label": outcome.label, "decision": outcome.decision, **probabilities}
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() not in PASSED_OVER)
+            found += [p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+        else:
+            found.append(path)
+    if not found:
+        raise InputNotFoundError(f"Nothing to score: expected defect maps in {bounded([str(p) for p in paths])}, got none.")
+    return found

@@ -1,0 +1,93 @@
+"""What training promises: it learns, resumes, and makes the same pictures whatever happens in between."""
+
+import numpy as np
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    # Keras passes a NumPy scalar where NumPy 2.4 asks for an array of no dimension; harmless, and theirs to mend.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*"),
+]
+
+SIZE = 16
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """Two classes that differ at a glance: failed dies on the left half, or none."""
+    from inspection.training.fit import TrainingSet
+    from inspection.views.renderer import ViewSpec, render_global
+    from inspection.views.shards import Views
+    from inspection.wafer.maps import DieMap, WaferInfo
+
+    rng = np.random.default_rng(0)
+    maps, labels = [], np.arange(60) % 2
+    for label in labels:
+        status = np.ones((SIZE, SIZE), np.uint8)
+        status[rng.random((SIZE, SIZE)) < 0.05] = 2
+        if label:
+            status[:, : SIZE // 2] = 2
+        maps.append(DieMap(info=WaferInfo(), status=status))
+    spec = ViewSpec(SIZE)
+    images = np.stack([render_global(m, SIZE) for m in maps[40:]])
+    held_out = Views(images, np.zeros((20, 0, 32, 32, 3), np.uint8), spec)
+    return TrainingSet(maps[:40], labels[:40], np.arange(40), held_out, labels[40:], 2)
+
+
+@pytest.fixture(scope="module")
+def policy():
+    from inspection import params
+    from inspection.augmentation.policy import policy_for
+    from inspection.wafer.taxonomy import choose
+
+    packaged = params.load()
+    return policy_for(choose(["none", "Edge-Loc"], packaged.classes), packaged.augment)
+
+
+def settings(**changes):
+    from inspection.params import Train
+
+    return Train(**{"width": 8, "epochs": 3, "min_steps": 15, "batch_size": 8, "patience": 9, **changes})
+
+
+class Killed(Exception):  # noqa: N818
+    pass
+
+
+def test_a_network_learns_and_an_interrupted_run_goes_on(problem, policy, tmp_path):
+    from inspection.training.fit import fit
+
+    def kill(done, _total, _text):
+        if done == 8:  # in the second epoch
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(problem, policy, settings(), tmp_path / "run", seed=3, fingerprint="a", progress=kill)
+    steps = []
+    fitted = fit(problem, policy, settings(), tmp_path / "run", seed=3, fingerprint="a", progress=lambda d, t, _: steps.append((d, t)))
+    assert steps[0][0] == 6, "the first epoch is not trained again"
+    assert [row["epoch"] for row in fitted.history] == [1, 2, 3]
+    assert fitted.best > 0.9
+    assert fitted.network.is_file()
+
+    again = fit(problem, policy, settings(), tmp_path / "run", seed=3, fingerprint="a")
+    assert again.history == fitted.history, "a finished run is not trained again"
+    other = fit(problem, policy, settings(epochs=1), tmp_path / "run", seed=3, fingerprint="b")
+    assert len(other.history) == 1, "another fingerprint starts afresh"
+
+
+def test_batches_depend_on_seed_epoch_and_place_only(problem, policy):
+    from inspection.training.inputs import AugmentedBatches
+
+    def batches(seed=1, epoch=2):
+        return AugmentedBatches(
+            problem.maps, problem.labels, problem.drawn, policy, problem.validation.spec,
+            classes=2, batch_size=8, steps=12, seed=seed, epoch=epoch, with_tiles=False,
+        )  # fmt: skip
+
+    forwards, backwards = batches(), batches()
+    late = backwards[11][0]["image"]
+    assert np.array_equal(forwards[0][0]["image"], backwards[0][0]["image"])
+    assert np.array_equal(forwards[11][0]["image"], late)
+    assert not np.array_equal(batches(seed=0)[0][0]["image"], batches(seed=1)[0][0]["image"]), "seed 0 is a seed"
+    assert not np.array_equal(batches(epoch=0)[0][0]["image"], batches(epoch=1)[0][0]["image"])
