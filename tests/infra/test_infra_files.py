@@ -65,7 +65,7 @@ def test_deployments_name_flows_that_exist():
 def test_rules_ask_for_metrics_that_the_worker_has():
     rules = [rule for group in read("prometheus/rules.yml")["groups"] for rule in group["rules"]]
     asked = set(re.findall(r"inspection_\w+", " ".join(rule["expr"] for rule in rules)))
-    from inspection.inference.metrics import WorkerMetrics  # noqa: PLC0415 - a room above what the other tests need
+    from inspection.inference.metrics import WorkerMetrics
 
     has = {sample.name for metric in WorkerMetrics().registry.collect() for sample in metric.samples}
     assert asked
