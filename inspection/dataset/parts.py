@@ -34,7 +34,7 @@ def cut(shard: Path, out: Path, params: Params, progress: Callable[[int, int], N
     labels = index["label"].map({name: k for k, name in enumerate(names)}).to_numpy()
     lots, sources = index["lot"].to_numpy(str), index["source"].to_numpy(str)
     rows = index["row"].where(index["row"] >= 0, index["index"]).to_numpy()
-    found = plan(lots, rows, sources, labels, params.split, np.random.default_rng(params.base.seed))
+    found = plan(lots, rows, sources, labels, params.split, np.random.default_rng(params.base.seed), names)
     prints = []
     for entry in read_shard(shard):
         prints.append(fingerprint(entry.wafer.map))

@@ -11,7 +11,8 @@ import hashlib
 import io
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from inspection.errors import InputError, InputNotFoundError, bounded
@@ -44,7 +45,8 @@ class SnapshotFile(NamedTuple):
     wafers: int
 
 
-class SnapshotWafer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SnapshotWafer:
     """One labelled wafer; ``row`` is its place in the source's order, >= 0."""
 
     file_sha256: str
@@ -260,8 +262,9 @@ def _verified(path: Path, file: SnapshotFile) -> Path:
 def _to_csv(wafers: tuple[SnapshotWafer, ...]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(SnapshotWafer._fields)
-    writer.writerows(wafers)
+    columns = [field.name for field in fields(SnapshotWafer)]
+    writer.writerow(columns)
+    writer.writerows(map(attrgetter(*columns), wafers))
     return text.getvalue()
 
 

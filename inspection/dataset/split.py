@@ -16,6 +16,8 @@ from inspection.dataset.groups import Groups, border_losses, drop_borders, group
 from inspection.errors import InputError, ParamsError, bounded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from inspection.params import Split
@@ -51,7 +53,7 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def split(  # noqa: PLR0917 - the columns of the wafer table, in its order
+def split(
     lots: NDArray[np.str_],
     rows: NDArray[np.integer],
     sources: NDArray[np.str_],
@@ -63,13 +65,14 @@ def split(  # noqa: PLR0917 - the columns of the wafer table, in its order
     return plan(lots, rows, sources, labels, params, rng).parts
 
 
-def plan(  # noqa: PLR0917 - as split
+def plan(
     lots: NDArray[np.str_],
     rows: NDArray[np.integer],
     sources: NDArray[np.str_],
     labels: NDArray[np.integer],
     params: Split,
     rng: np.random.Generator,
+    names: Sequence[str] | None = None,
 ) -> Plan:
     """Split wafers into parts that share no lot.
 
@@ -87,6 +90,8 @@ def plan(  # noqa: PLR0917 - as split
         Class of each wafer; -1 (unlabelled) is ``dropped``.
     params : Split
     rng : numpy.random.Generator
+    names : sequence of str, optional
+        Class names, by label, for the notes; default: the numbers.
 
     Returns
     -------
@@ -135,7 +140,7 @@ def plan(  # noqa: PLR0917 - as split
             f"({len(kept)} labelled wafers in {groups.count} groups that must stay together). Add labelled wafers "
             "of more lots, or set the shares in `split` of params.yaml to 0."
         )
-    notes += _absent(found, y, classes, shares)
+    notes += _absent(found, y, [str(k) if names is None else names[k] for k in classes], shares)
     names = np.array([*PARTS, DROPPED])
     parts = np.full(len(lots), DROPPED, dtype=names.dtype)
     parts[kept] = names[found]
@@ -208,11 +213,11 @@ def _missing(found: NDArray[np.intp], shares: NDArray[np.float64]) -> list[str]:
     return [name for p, name in enumerate(PARTS) if shares[p] > 0 and not (found == p).any()]
 
 
-def _absent(found: NDArray[np.intp], y: NDArray[np.integer], classes: NDArray[np.integer], shares: NDArray[np.float64]) -> list[str]:
-    """One note per part that lacks classes (class numbers as the caller gave them)."""
+def _absent(found: NDArray[np.intp], y: NDArray[np.integer], classes: Sequence[str], shares: NDArray[np.float64]) -> list[str]:
+    """One note per part that lacks classes."""
     notes = []
     for p, name in enumerate(PARTS):
         lacks = np.flatnonzero(np.bincount(y[found == p], minlength=len(classes)) == 0)
         if shares[p] > 0 and len(lacks):
-            notes.append(f"No {name} wafer of class {bounded([str(classes[k]) for k in lacks])}: too few lots show it.")
+            notes.append(f"No {name} wafer of class {bounded([classes[int(k)] for k in lacks])}: too few lots show it.")
     return notes

@@ -145,8 +145,10 @@ def test_borders_lie_where_they_lose_no_rare_wafer():
 def test_missing_classes_of_a_part_are_told():
     lots, rows, sources, labels = lots_of(12, 5, 1)
     labels[lots == "L0003"] = 4
-    notes = plan(lots, rows, sources, labels, ASKED, np.random.default_rng(0)).notes
-    assert any("validation" in note and "4" in note for note in notes)
+    arrays = lots, rows, sources, labels, ASKED
+    assert "No validation wafer of class 4: too few lots show it." in plan(*arrays, np.random.default_rng(0)).notes
+    names = ["a", "b", "c", "d", "Donut"]
+    assert any("class Donut" in note for note in plan(*arrays, np.random.default_rng(0), names).notes)
 
 
 def test_one_lot_cannot_be_split_and_the_message_says_what_to_do():
