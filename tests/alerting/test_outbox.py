@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from sqlalchemy import select
@@ -93,6 +95,20 @@ def test_the_same_seed_waits_the_same():
     )  # fmt: skip
     assert one == other
     assert max(one) <= Backoff().cap_s
+
+
+def test_many_judges_and_senders_at_once_are_as_good_as_one(store, workspace, fab):
+    fab.score(["Grid"] * 12 + ["Donut"] * 12)
+    sink = Memory()
+
+    def work(seed):
+        judge(store, Alert(), load().classes, ["memory"], pass_size=5)
+        return deliver(store, [sink], workspace, np.random.default_rng(seed))
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(work, range(8)))
+    assert sorted(key for key, _ in sink.got) == ["lot/L1/M1/Donut:memory:open", "lot/L1/M1/Grid:memory:open"]
+    assert sum(r.sent for r in reports) == 2
 
 
 @pytest.mark.usefixtures("one_alert")

@@ -166,6 +166,14 @@ def test_an_answer_that_is_not_2xx_is_a_failure_and_only_a_refused_content_is_fi
     assert "secret" not in str(caught.value)
 
 
+def test_no_log_line_holds_the_url_of_a_webhook(receiver, caplog):
+    with caplog.at_level("DEBUG"):
+        WebhookSink(f"{receiver.url}/secret").send(message(), "k")
+        assert "secret" not in caplog.text
+        httpx.get(receiver.url)  # others' requests are logged as ever
+    assert receiver.url in caplog.text
+
+
 def test_a_webhook_message_is_bounded_and_signed(receiver):
     WebhookSink(receiver.url, secret=b"s").send(message(), "k")
     _, headers, body = receiver.posts[0]

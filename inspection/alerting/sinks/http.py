@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextvars import ContextVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,6 +15,17 @@ TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 EXCERPT_CHARS = 200
 _NEVER = frozenset({400, 413, 422})
 """Answers that say: this content will not be taken, now or later."""
+
+
+_posting: ContextVar[bool] = ContextVar("_posting", default=False)
+
+
+def _not_ours(_: logging.LogRecord) -> bool:
+    return not _posting.get()
+
+
+# httpx logs the whole URL of each request, and a webhook's URL is its secret: our own requests are not logged.
+logging.getLogger("httpx").addFilter(_not_ours)
 
 
 def checked_url(url: str, setting: str) -> str:
@@ -44,6 +57,7 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> None:
     """
     parts = urlsplit(url)
     host = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    posting = _posting.set(True)
     try:
         with (
             httpx.Client(timeout=TIMEOUT) as client,
@@ -58,6 +72,8 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> None:
             f"Cannot post to {host}: expected an answer within {TIMEOUT.read:.0f} s, got {type(error).__name__}. "
             "Check that the receiver runs and can be reached."
         ) from error
+    finally:
+        _posting.reset(posting)
     raise SinkError(
         f"Cannot post to {host}: expected status 2xx, got {status} ({excerpt!r}). Check the receiver and its URL.",
         final=status in _NEVER,
