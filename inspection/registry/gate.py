@@ -28,9 +28,7 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(
-    candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, margin: float, profile: Profile
-) -> Verdict:
+def judge(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, margin: float, profile: Profile) -> Verdict:
     """Compare a candidate with the champion.
 
     Parameters

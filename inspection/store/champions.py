@@ -40,9 +40,7 @@ def current(store: Store) -> Champion | None:
 
 def read_current(connection: Connection) -> Champion | None:
     """As :func:`current`, in the caller's transaction."""
-    row = connection.execute(
-        select(champions).where(champions.c.until.is_(None)).order_by(champions.c.id.desc()).limit(1)
-    ).first()
+    row = connection.execute(select(champions).where(champions.c.until.is_(None)).order_by(champions.c.id.desc()).limit(1)).first()
     return None if row is None else _champion(row)
 
 
@@ -66,9 +64,7 @@ def history(store: Store) -> list[Champion]:
         return [_champion(row) for row in connection.execute(select(champions).order_by(champions.c.id))]
 
 
-def replace(
-    connection: Connection, *, version: str, bundle_sha256: str, bundle_path: Path, promoted_by: str, reason: str
-) -> Champion:
+def replace(connection: Connection, *, version: str, bundle_sha256: str, bundle_path: Path, promoted_by: str, reason: str) -> Champion:
     """Close the former champion and write the next one, in the caller's transaction."""
     now = utc_now()
     connection.execute(update(champions).where(champions.c.until.is_(None)).values(until=now))
