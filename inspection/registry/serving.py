@@ -38,14 +38,14 @@ class WaferModel(PythonModel):
 
         self._predictor: Predictor = Predictor.load(Path(context.artifacts["bundle"]), batch_sizes=(BATCH,))
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002
         """One row per wafer of each file in the column ``path``."""
         from inspection.formats.table import read  # noqa: PLC0415
         from inspection.params import Ingest  # noqa: PLC0415
 
         rows: list[dict[str, Any]] = []
         for path in model_input["path"]:
-            source = read(Path(path), Ingest())
+            source = iter(read(Path(path), Ingest()))
             while batch := list(islice(source, BATCH)):
                 scored = self._predictor.score(self._predictor.prepare([wafer.map for wafer in batch]))
                 rows += [_row(path, wafer, outcome) for wafer, outcome in zip(batch, scored, strict=True)]

@@ -6,18 +6,23 @@ MLflow is imported when a registry is first asked for something (4 to 7 s), and 
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
+import warnings
+from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspection.errors import EngineError, InputNotFoundError
+from inspection.errors import EngineError, InputNotFoundError, InspectionError
 from inspection.scoring.bundle import bundle_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 MODEL = "wafer-defects"
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -25,6 +30,13 @@ _EXPERIMENT = "wafer-defects"
 _SHA256, _ACTOR, _REASON, _GUARD, _LINEAGE = "bundle_sha256", "registered_by", "reason", "guard", "lineage."
 _BATCH = 100  # MLflow takes at most so many parameters in one call
 _VALUE_LIMIT = 5_000
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter for an alias that points nowhere, or no number
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class Registry:
         *,
         actor: str,
         reason: str,
-        metrics: Mapping[str, float],
+        metrics: Mapping[str, Any],
         params: Mapping[str, Any],
         lineage: Mapping[str, str],
         guard: str | None = None,
@@ -91,7 +103,7 @@ class Registry:
         actor, reason : str
             Who registers it and why.
         metrics : mapping
-            Finite numbers, ``macro_f1`` among them.
+            ``macro_f1`` and others; nested mappings become dotted names, what is no finite number is left out.
         params : mapping
             The parameters it was trained with; nested mappings become dotted names.
         lineage : mapping
@@ -118,7 +130,7 @@ class Registry:
         tags = {_SHA256: sha256, _ACTOR: actor, _REASON: reason}
         tags |= {_GUARD: guard} if guard is not None else {}
         tags |= {_LINEAGE + key: str(value) for key, value in lineage.items() if value}
-        with _engine("register the bundle"):
+        with self._engine("register the bundle"):
             run_id, model_uri = self._log(bundle, tags, metrics, params, report)
             version = self._client.create_model_version(MODEL, source=model_uri, run_id=run_id, tags=tags)
         self.set_alias(CANDIDATE, str(version.version))
@@ -126,25 +138,26 @@ class Registry:
 
     def find(self, sha256: str) -> VersionRecord | None:
         """The version of the bundle with this sha256, or None."""
-        with _engine("search for the bundle"):
+        with self._engine("search for the bundle"):
             self._ensure_model()
             found = self._client.search_model_versions(f"name = '{MODEL}' and tags.{_SHA256} = '{sha256}'")
         return self.describe(str(min(int(v.version) for v in found))) if found else None
 
     def describe(self, version: str) -> VersionRecord:
         """Metrics, lineage and tags of a version, or of an alias (``candidate``, ``champion``)."""
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-        try:
-            if version in (CANDIDATE, CHAMPION):
-                found = self._client.get_model_version_by_alias(MODEL, version)
-            else:
-                found = self._client.get_model_version(MODEL, version)
+        with self._engine(f"describe version {version}"):
+            try:
+                if version in (CANDIDATE, CHAMPION):
+                    found = self._client.get_model_version_by_alias(MODEL, version)
+                else:
+                    found = self._client.get_model_version(MODEL, version)
+            except self._mlflow.MlflowException as error:
+                if error.error_code not in _ABSENT:
+                    raise
+                raise InputNotFoundError(
+                    f"No version {version!r} of {MODEL}: {error.message} Register one first, or name one that was registered."
+                ) from error
             run = self._client.get_run(found.run_id)
-        except MlflowException as error:
-            raise InputNotFoundError(
-                f"No version {version!r} of {MODEL}: {error.message} Register one first, or name one that `inspection status` lists."
-            ) from error
         tags = found.tags
         return VersionRecord(
             version=str(found.version),
@@ -159,27 +172,49 @@ class Registry:
 
     def set_alias(self, alias: str, version: str) -> None:
         """Point ``alias`` to ``version``; doing it again changes nothing."""
-        with _engine(f"set alias {alias}"):
+        with self._engine(f"set alias {alias}"):
             self._client.set_registered_model_alias(MODEL, alias, version)
 
     def set_tag(self, version: str, key: str, value: str) -> None:
         """Write a tag on a version."""
-        with _engine(f"tag version {version}"):
+        with self._engine(f"tag version {version}"):
             self._client.set_model_version_tag(MODEL, version, key, value)
 
     def fetch(self, version: str, folder: Path) -> Path:
         """Download the bundle of ``version`` below ``folder`` and return its path."""
-        with _engine(f"fetch version {version}"):
+        with self._engine(f"fetch version {version}"):
             source = self._client.get_model_version_download_uri(MODEL, version)
-            artifacts = self._mlflow.artifacts.download_artifacts(
-                artifact_uri=f"{source}/artifacts/bundle", dst_path=str(folder), tracking_uri=self._uri
+            found = self._mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{source}/artifacts", dst_path=str(folder), tracking_uri=self._uri
             )
-        return Path(artifacts)
+        bundles = [path for path in Path(found).iterdir() if path.is_dir()]
+        if len(bundles) != 1:
+            raise EngineError(f"Version {version} of {MODEL} is damaged: expected one bundle in it, got {len(bundles)}. Register it again.")
+        return bundles[0]
+
+    @contextmanager
+    def _engine(self, what: str) -> Iterator[None]:
+        """MLflow turned to this registry; what it raises becomes an ``EngineError`` that says what we wanted of it."""
+        # Registering a version makes a client of its own, which looks at MLflow's global address only.
+        self._mlflow.set_tracking_uri(self._uri)
+        self._mlflow.set_registry_uri(self._uri)
+        try:
+            yield
+        except InspectionError:
+            raise
+        except Exception as error:
+            # MLflow lets errors of its database through as SQLAlchemy's, which only the store may import.
+            of_database = type(error).__module__.startswith("sqlalchemy.")
+            if of_database or isinstance(error, self._mlflow.MlflowException | OSError):
+                raise EngineError(
+                    f"MLflow failed to {what}: {str(error)[:500]} Check the registry's address ({_redacted(self._uri)}) and its disk, "
+                    "then run again."
+                ) from error
+            raise
 
     @cached_property
     def _mlflow(self) -> Any:
-        for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}.items():
-            os.environ[name] = value
+        os.environ.update(_QUIET)
         import mlflow  # noqa: PLC0415
 
         return mlflow
@@ -187,17 +222,13 @@ class Registry:
     @cached_property
     def _client(self) -> Any:
         self._artifact_root.mkdir(parents=True, exist_ok=True)
-        with _engine("open the registry"):
-            return self._mlflow.MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+        return self._mlflow.MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def _ensure_model(self) -> None:
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-        from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode  # noqa: PLC0415
-
         try:
             self._client.create_registered_model(MODEL)
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+        except self._mlflow.MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
     def _experiment_id(self) -> str:
@@ -211,7 +242,7 @@ class Registry:
         self,
         bundle: Path,
         tags: dict[str, str],
-        metrics: Mapping[str, float],
+        metrics: Mapping[str, Any],
         params: Mapping[str, Any],
         report: Path | None,
     ) -> tuple[str, str]:
@@ -220,13 +251,13 @@ class Registry:
         for run in self._client.search_runs([experiment], f"tags.{_SHA256} = '{tags[_SHA256]}'"):
             self._client.delete_run(run.info.run_id)
         flat = list(_flatten(params))
-        before = self._mlflow.get_tracking_uri()
-        self._mlflow.set_tracking_uri(self._uri)
-        try:
+        with warnings.catch_warnings():
+            # The signature is ours and tested; an example would make MLflow load the network and score.
+            warnings.filterwarnings("ignore", message=".*input example was not provided", category=UserWarning)
             with self._mlflow.start_run(experiment_id=experiment, run_name=tags[_SHA256][:12], tags=tags) as run:
                 for start in range(0, len(flat), _BATCH):
                     self._mlflow.log_params(dict(flat[start : start + _BATCH]))
-                self._mlflow.log_metrics({key: float(value) for key, value in metrics.items()})
+                self._mlflow.log_metrics(dict(_numbers(metrics)))
                 self._mlflow.log_dict({k: params[k] for k in params}, "params.json")
                 if report is not None and report.is_dir():
                     self._mlflow.log_artifacts(str(report), "report")
@@ -240,8 +271,6 @@ class Registry:
                     pip_requirements=[f"wafer-inspection=={metadata.version('wafer-inspection')}"],
                 )
                 return run.info.run_id, logged.model_uri
-        finally:
-            self._mlflow.set_tracking_uri(before)
 
     @staticmethod
     def _signature() -> Any:
@@ -263,22 +292,15 @@ def _flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield prefix + key, text[:_VALUE_LIMIT]
 
 
-class _engine:  # noqa: N801  (reads as a statement)
-    """What MLflow raises becomes an ``EngineError`` that says what we wanted of it."""
+def _numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The finite numbers of nested metrics, by dotted names."""
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float) and math.isfinite(value):
+            yield re.sub(r"[^\w./ -]", "_", prefix + key), float(value)
 
-    def __init__(self, what: str) -> None:
-        self._what = what
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None:
-            return
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-
-        if isinstance(error, (MlflowException, SQLAlchemyError, OSError)):
-            raise EngineError(
-                f"MLflow failed to {self._what}: {str(error)[:500]} Check the registry's address and disk, then run again."
-            ) from error
+def _redacted(uri: str) -> str:
+    """``uri`` without the password that it may carry."""
+    return re.sub(r"//[^/@]*@", "//***@", uri)

@@ -60,14 +60,11 @@ def append(connection: Connection, *, actor: str, action: str, subject: str, det
     _one_writer(connection)
     last = connection.execute(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)).first()
     number, previous = (last.id + 1, last.hash) if last is not None else (1, GENESIS)
-    at, plain = utc_now(), json.loads(json.dumps(dict(detail), sort_keys=True))
-    digest = _digest(previous, number, at, actor, action, subject, plain)
-    connection.execute(
-        insert(audit).values(
-            id=number, at=at, actor=actor, action=action, subject=subject, detail=plain, previous_hash=previous, hash=digest
-        )
-    )
-    return AuditEntry(number, at, actor, action, subject, plain, digest)
+    plain = json.loads(json.dumps(dict(detail), sort_keys=True))  # what the column gives back
+    row = {"id": number, "at": utc_now(), "actor": actor, "action": action, "subject": subject, "detail": plain}
+    digest = _digest(previous, row)
+    connection.execute(insert(audit).values(**row, previous_hash=previous, hash=digest))
+    return AuditEntry(**row, hash=digest)
 
 
 def verify(store: Store) -> list[ChainFault]:
@@ -79,14 +76,14 @@ def verify(store: Store) -> list[ChainFault]:
     faults: list[ChainFault] = []
     previous, expected = GENESIS, 1
     with store.read() as connection:
-        for row in connection.execute(select(audit).order_by(audit.c.id)):
-            if row.id != expected:
-                faults.append(ChainFault(row.id, f"rows {expected} to {row.id - 1} are missing"))
-            if row.previous_hash != previous:
-                faults.append(ChainFault(row.id, "does not follow the row before it"))
-            if row.hash != _digest(row.previous_hash, row.id, row.at, row.actor, row.action, row.subject, row.detail):
-                faults.append(ChainFault(row.id, "was changed after it was written"))
-            previous, expected = row.hash, row.id + 1
+        for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():
+            if row["id"] != expected:
+                faults.append(ChainFault(row["id"], f"rows {expected} to {row["id"] - 1} are missing"))
+            if row["previous_hash"] != previous:
+                faults.append(ChainFault(row["id"], "does not follow the row before it"))
+            if row["hash"] != _digest(row["previous_hash"], row):
+                faults.append(ChainFault(row["id"], "was changed after it was written"))
+            previous, expected = row["hash"], row["id"] + 1
     return faults
 
 
@@ -99,9 +96,9 @@ def entries(store: Store, subject: str | None = None) -> list[AuditEntry]:
         return [AuditEntry(r.id, r.at, r.actor, r.action, r.subject, r.detail, r.hash) for r in connection.execute(query)]
 
 
-def _digest(previous: str, number: int, at: datetime, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> str:
-    row = {"id": number, "at": at.isoformat(), "actor": actor, "action": action, "subject": subject, "detail": detail}
-    canonical = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def _digest(previous: str, row: Mapping[str, Any]) -> str:
+    plain = {key: row[key] for key in ("id", "actor", "action", "subject", "detail")} | {"at": row["at"].isoformat()}
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256((previous + canonical).encode()).hexdigest()
 
 
