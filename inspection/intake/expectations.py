@@ -198,7 +198,8 @@ class _Project:
 
 def _start_anew(home: Path) -> None:
     # Definitions come from this code, not from the disk: a half-written one of a killed run must not stop the next run.
-    (home / "great_expectations.yml").unlink(missing_ok=True)
+    for name in ("great_expectations.yml", "uncommitted/config_variables.yml"):
+        (home / name).unlink(missing_ok=True)
     for name in ("expectations", "validation_definitions", "checkpoints"):
         shutil.rmtree(home / name, ignore_errors=True)
     for result in (home / "uncommitted/validations").rglob("*.json"):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from inspection.store.database import utc_now
 from inspection.store.files import recording
 from inspection.store.wafers import changed_lots, facts, put_lot_check
@@ -50,7 +48,9 @@ def validate(
         rows = facts(connection) if new else []
     if not new:
         return []
-    from inspection.intake.expectations import validate_lots  # noqa: PLC0415 - five seconds to import: only for new wafers
+    import pandas as pd  # noqa: PLC0415 - with the engine five seconds to import: only for new wafers
+
+    from inspection.intake.expectations import validate_lots  # noqa: PLC0415
 
     table = pd.DataFrame(rows)
     wanted = pd.MultiIndex.from_arrays([table["lot"], table["layer"]]).isin(new)

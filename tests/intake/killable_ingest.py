@@ -1,15 +1,18 @@
 """A process that ingests in forked children, so that a test can kill one at any moment without paying for imports again.
 
-``LANDING<tab>WORKSPACE`` on standard input starts one child; prints the child's process id, and after
+``LANDING<tab>WORKSPACE[<tab>WHEN<tab>LIMIT]`` on standard input starts one child; prints the child's process id, and after
 its end the exit status.
 """
 
 import os
+import resource
+import signal
 import sys
 from pathlib import Path
 
 from line_maps import read_lines
 
+from inspection.errors import EngineError
 from inspection.intake.ingest import ingest
 from inspection.intake.labels import beside, read_labels
 from inspection.intake.landing import claim
@@ -18,15 +21,32 @@ from inspection.settings import Workspace
 from inspection.store.database import Store
 
 
-def run(landing: Path, root: Path) -> None:
+def run(landing: Path, root: Path, before_claim=lambda: None, before_ingest=lambda: None) -> None:
     """What one `inspection ingest` does."""
     workspace, params = Workspace(root), Params()
     workspace.root.mkdir(parents=True, exist_ok=True)
     table = beside(landing)
     with Store(f"sqlite:///{workspace.store}") as store:
         labels = None if table is None else read_labels(table, ["Donut", "Normal"])
+        before_claim()
         claims = claim(landing, workspace, store, params.ingest, settle_s=0.0)
+        before_ingest()
         ingest(claims, workspace, store, params, read_lines, labels=labels)
+
+
+def run_limited(landing: Path, root: Path, when: str, limit: str) -> int:
+    """`run` on a disk that is full from ``when`` on: no file may grow beyond ``limit`` bytes. 7 = the engine error."""
+
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write fails with an OSError
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
+
+    try:
+        run(landing, root, **{when: full})
+    except EngineError as error:
+        root.with_suffix(".error").write_text(str(error))
+        return 7
+    return 0
 
 
 def main() -> None:
@@ -34,8 +54,9 @@ def main() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            run(*map(Path, line.rstrip("\n").split("\t")))
-            os._exit(0)
+            landing, root, *limits = line.rstrip("\n").split("\t")
+            act = run_limited if limits else run
+            os._exit(act(Path(landing), Path(root), *limits) or 0)
         print(child, flush=True)  # noqa: T201 - the protocol of this process
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # noqa: T201
 

@@ -4,17 +4,13 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
 from line_maps import write_lines
 
-HERE = Path(__file__).parent
 SAMPLE, CAMPAIGN = 2, 200
 pytestmark = pytest.mark.slow
 
@@ -37,25 +33,6 @@ def fill(landing, rng):
     (landing / "cut.maps").write_text("maps\nL8 1 points 1,1\n")
     shutil.copy(landing / "lot0.maps", landing / "lot0-again.maps")
     (landing / "labels.csv").write_text("lot,wafer,label\nL1,0,Donut\nL3,0,Normal\nL77,1,Normal\n")
-
-
-@pytest.fixture(scope="module")
-def runner():
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parents[1]), str(HERE)])}
-    command = [sys.executable, str(HERE / "killable_ingest.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        yield process
-        process.stdin.close()
-
-
-def start(process, landing, workspace):
-    process.stdin.write(f"{landing}\t{workspace}\n")
-    process.stdin.flush()
-    return int(process.stdout.readline())
-
-
-def status(process):
-    return int(process.stdout.readline())
 
 
 def outcome(workspace):
@@ -84,20 +61,20 @@ def campaign(runner, folder, seed):
     landing.mkdir()
     fill(landing, rng)
     begun = time.perf_counter()
-    start(runner, landing, clean)
-    assert status(runner) == 0
+    runner.start(landing, clean)
+    assert runner.status() == 0
     usual_s = time.perf_counter() - begun
     kills = 0
-    for _ in range(4):
-        child = start(runner, landing, killed)
+    for _ in range(3):
+        child = runner.start(landing, killed)
         time.sleep(float(rng.uniform(0, usual_s)))
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-        ended = status(runner)
+        ended = runner.status()
         assert ended in {0, -signal.SIGKILL}
         kills += ended != 0
-    start(runner, landing, killed)
-    assert status(runner) == 0
+    runner.start(landing, killed)
+    assert runner.status() == 0
     return kills, outcome(clean), outcome(killed)
 
 

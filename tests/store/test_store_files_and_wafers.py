@@ -1,0 +1,111 @@
+"""Laws of the ``files`` and ``wafers`` tables."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from inspection.errors import EngineError
+from inspection.store import files, wafers
+from inspection.store.database import Store, utc_now
+
+A, B = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(f"sqlite:///{tmp_path / 'store.sqlite'}") as opened:
+        yield opened
+
+
+def row(index, sha256=A, **changes):
+    return {
+        "file_sha256": sha256,
+        "index": index,
+        "source": "s",
+        "row": -1,
+        "lot": "L1",
+        "wafer": str(index),
+        "slot": None,
+        "product": None,
+        "layer": None,
+        "tool": None,
+        "chamber": None,
+        "inspected_at": None,
+        "kind": "points",
+        "diameter_mm": 300.0,
+        "defects": 0,
+        "label": None,
+        "state": wafers.VALID,
+        "reason": None,
+        "notes": [],
+        **changes,
+    }
+
+
+def test_a_content_is_entered_once(store):
+    with store.write() as c:
+        assert files.add_claimed(c, sha256=A, name="x", size=1)
+        assert not files.add_claimed(c, sha256=A, name="y", size=1)
+        assert files.known_files(c) == {A: ("claimed", "x")}
+        assert files.state_of(c, B) is None
+
+
+def test_a_file_leaves_a_state_only_once(store):
+    with store.write() as c:
+        files.add_claimed(c, sha256=A, name="x", size=1)
+        assert files.move(c, A, source=files.CLAIMED, target=files.INGESTED, values={"wafers": 2})
+        assert not files.move(c, A, source=files.CLAIMED, target=files.QUARANTINED, values={})
+        assert files.state_of(c, A) == files.INGESTED
+        assert files.count_by_state(c) == {"ingested": 1}
+        assert [r["wafers"] for r in files.in_state(c, files.INGESTED)] == [2]
+
+
+def test_the_wafers_of_a_file_are_replaced_as_a_whole(store):
+    with store.write() as c:
+        for sha256 in (A, B):
+            files.add_claimed(c, sha256=sha256, name=sha256, size=1)
+            wafers.replace_wafers(c, sha256, [row(k, sha256) for k in range(12_000)])
+        wafers.replace_wafers(c, A, [row(0), row(1, state=wafers.QUARANTINED)])
+        assert wafers.count_by_state(c) == {"valid": 12_001, "quarantined": 1}
+        wafers.remove_wafers(c, B)
+        assert [(r[0], r[1]) for r in wafers.names_and_labels(c)] == [(A, 0), (A, 1)]
+
+
+def test_no_wafer_without_its_file(store):
+    with pytest.raises(IntegrityError), store.write() as c:
+        wafers.replace_wafers(c, A, [row(0)])
+
+
+def test_labels_are_set_by_file_and_index(store):
+    with store.write() as c:
+        files.add_claimed(c, sha256=A, name="x", size=1)
+        wafers.replace_wafers(c, A, [row(0, label="Donut"), row(1), row(2)])
+        assert wafers.set_labels(c, [(A, 0, None), (A, 2, "Ring")]) == 2
+        assert wafers.set_labels(c, []) == 0
+        assert [r.label for r in wafers.names_and_labels(c)] == [None, None, "Ring"]
+
+
+def test_a_lot_is_changed_until_it_was_checked_after_its_last_wafer(store):
+    with store.write() as c:
+        files.add_claimed(c, sha256=A, name="x", size=1)
+        wafers.replace_wafers(c, A, [row(0), row(1, layer="M2"), row(2, lot="L9", state=wafers.QUARANTINED)])
+        assert wafers.changed_lots(c) == [("L1", ""), ("L1", "M2")]
+        check = {"success": False, "failed": {"slot": 1}, "wafer_count": 1}
+        wafers.put_lot_check(c, lot="L1", layer="", checked_at=utc_now() - timedelta(hours=1), **check)
+        assert ("L1", "") in wafers.changed_lots(c)
+        wafers.put_lot_check(c, lot="L1", layer="", checked_at=utc_now() + timedelta(seconds=1), **check)
+        assert wafers.changed_lots(c) == [("L1", "M2")]
+        assert wafers.failed_lots(c) == [("L1", "", {"slot": 1})]
+        assert {(f["lot"], f["layer"], f["wafer"]) for f in wafers.facts(c)} == {("L1", "", "0"), ("L1", "M2", "1")}
+
+
+def test_a_store_that_refuses_is_an_engine_error_and_keeps_nothing(store):
+    with store.write() as c:
+        c.exec_driver_sql("PRAGMA max_page_count = 60")
+    with pytest.raises(EngineError, match="nothing is half done"), files.recording(store) as c:
+        c.exec_driver_sql("PRAGMA max_page_count = 60")
+        files.add_claimed(c, sha256=A, name="x", size=1)
+        wafers.replace_wafers(c, A, [row(k) for k in range(20_000)])
+    with store.read() as c:
+        assert files.known_files(c) == {}
