@@ -41,12 +41,17 @@ def refused(read, content, code, limits=LIMITS):
 
 def naive_places(content):
     """Ten lines that know nothing of the reader: constant-width rows, one per line."""
-    number = {k: [float(v) for v in re.search(rf"{k} ([^;]+);", content)[1].split()] for k in ("DiePitch", "SampleCenterLocation")}
+    number = {
+        k: [float(v) for v in re.search(rf"{k} ([^;]+);", content)[1].split()]
+        for k in ("DiePitch", "SampleCenterLocation")
+    }
     names = re.search(r"DefectRecordSpec \d+ ([^;]+);", content)[1].split()
     places = []
     for line in re.search(r"DefectList\s(.*?);", content, re.DOTALL)[1].strip().splitlines():
         cell = dict(zip(names, map(float, line.split()), strict=True))
-        places.append([cell[f"{a}INDEX"] * p + cell[f"{a}REL"] - c for a, p, c in zip("XY", *number.values(), strict=True)])
+        places.append(
+            [cell[f"{a}INDEX"] * p + cell[f"{a}REL"] - c for a, p, c in zip("XY", *number.values(), strict=True)]
+        )
     return np.array(places)
 
 
@@ -102,7 +107,9 @@ def test_case_of_record_names_does_not_matter(read, random):
 @quick
 @given(
     st.lists(
-        st.tuples(st.floats(0, 5000), st.floats(0, 4000), st.integers(-40, 40), st.integers(-40, 40)), min_size=1, max_size=30
+        st.tuples(st.floats(0, 5000), st.floats(0, 4000), st.integers(-40, 40), st.integers(-40, 40)),
+        min_size=1,
+        max_size=30,
     )
 )
 def test_places_agree_with_a_naive_parser(read, defects):
@@ -244,6 +251,20 @@ def test_geometry_carries_over_to_the_next_wafer(read):
     assert wafers[1].map.info.slot is None
 
 
+def test_fields_between_summary_and_wafer_id_belong_to_the_next_wafer(read):
+    early = "ResultTimestamp 02-03-24 09:09:09;\nSampleCenterLocation 0 0;\nSlot 9;\n"
+    first, second = sample.klarf12(wafers=2).split('WaferID "W1";')
+    second = re.sub(r"(SampleCenterLocation|Slot) [^;]*;\n", "", second)
+    one, two = read(f'{first}{early}WaferID "W1";{second}')
+    assert sample.same(one, read(sample.klarf12())[0])
+    assert (two.map.info.slot, two.map.info.inspected_at.hour, two.map.origin_um) == (9, 9, (0, 0))
+
+
+def test_fields_behind_the_last_summary_make_no_wafer(read):
+    content = sample.klarf12().replace("EndOfFile", 'WaferStatus "S";\nLotID "L1";\nEndOfFile')
+    assert sample.same(read(content)[0], read(sample.klarf12())[0])
+
+
 def test_tests_add_their_dies(read):
     more = "InspectionTest 2;\nSampleTestPlan 2\n 5 5\n 0 0;\nAreaPerTest 1e7;\nDefectRecordSpec"
     (wafer,) = read(sample.klarf12().replace("DefectRecordSpec", more))
@@ -296,7 +317,10 @@ def test_what_cannot_be_read_right_is_refused_with_its_reason(read, old, new, co
 
 def test_an_error_names_the_line(read):
     content = sample.klarf12().replace("SampleTestPlan 3\n 0 0", "SampleTestPlan 3\n 0 x")
-    assert refused(read, content, "klarf.number").where == f"line {content[: content.index('SampleTestPlan')].count(chr(10)) + 1}"
+    assert (
+        refused(read, content, "klarf.number").where
+        == f"line {content[: content.index('SampleTestPlan')].count(chr(10)) + 1}"
+    )
 
 
 def test_limits_hold_before_anything_is_given_out(read):
@@ -307,7 +331,11 @@ def test_limits_hold_before_anything_is_given_out(read):
 
 
 def test_declared_counts_take_no_memory(read):
-    content = sample.klarf12().replace("SampleTestPlan 3", "SampleTestPlan 99999999999999").replace("ClassLookup 2", "ClassLookup 9e99")
+    content = (
+        sample.klarf12()
+        .replace("SampleTestPlan 3", "SampleTestPlan 99999999999999")
+        .replace("ClassLookup 2", "ClassLookup 9e99")
+    )
     assert read(content)[0].map.defects == 3
 
 
