@@ -172,9 +172,7 @@ def _check_places(pixels: NDArray, offsets: NDArray, shapes: NDArray) -> None:
             f"{pixels.shape}, {offsets.shape}, {shapes.shape}",
         )
     if any(a.dtype.kind not in "iu" for a in (offsets, shapes)) or pixels.dtype.kind not in "biu":
-        raise _error(
-            "arrays", "pixels, offsets, shapes", "whole numbers", f"{pixels.dtype}, {offsets.dtype}, {shapes.dtype}"
-        )
+        raise _error("arrays", "pixels, offsets, shapes", "whole numbers", f"{pixels.dtype}, {offsets.dtype}, {shapes.dtype}")
     # Compared before any subtraction: unsigned differences would wrap round.
     rising = bool(np.all(offsets[1:] >= offsets[:-1]))
     if not rising or (count and (int(offsets[0]) < 0 or int(offsets[-1]) > len(pixels))):
@@ -189,9 +187,7 @@ def _check_places(pixels: NDArray, offsets: NDArray, shapes: NDArray) -> None:
     odd = np.flatnonzero(area != spans)
     if len(odd):
         i = int(odd[0])
-        raise _error(
-            "shapes", f"map {i}", f"rows * cols = {int(spans[i])} pixels", " x ".join(map(str, sides[i].tolist()))
-        )
+        raise _error("shapes", f"map {i}", f"rows * cols = {int(spans[i])} pixels", " x ".join(map(str, sides[i].tolist())))
 
 
 def _check_values(pixels: NDArray) -> None:
@@ -232,8 +228,6 @@ def _labels(arrays: dict[str, NDArray], count: int) -> list[str | None]:
         return [_text(v) or None for v in values.tolist()]
     classes = arrays.get("classes")
     if classes is None or classes.ndim != 1 or classes.dtype.kind not in "US":
-        raise _error(
-            "arrays", "classes", "the class names, as text, beside label", "none" if classes is None else classes.dtype
-        )
+        raise _error("arrays", "classes", "the class names, as text, beside label", "none" if classes is None else classes.dtype)
     names = [_text(c) for c in classes.tolist()]
     return [names[v] if 0 <= v < len(names) else None for v in values.tolist()]

@@ -19,9 +19,7 @@ CM2_PER_UM2 = 1e-8
 _MOST = 10
 _ROUNDING = 1e-3
 _LARGEST = 2**53
-_DENSITY = re.compile(
-    r"summary: test \S+ declares DEFDENSITY \S+ per cm2, NDEFECT / AreaPerTest is (\S+) per cm2, off by (\S+)"
-)
+_DENSITY = re.compile(r"summary: test \S+ declares DEFDENSITY \S+ per cm2, NDEFECT / AreaPerTest is (\S+) per cm2, off by (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +32,7 @@ class Declared:
     area_um2: float | None
 
 
-def declared(
-    names: Sequence[str], tokens: Sequence[str], area_um2: Mapping[int, float], unit_um2: float = 1.0
-) -> list[Declared]:
+def declared(names: Sequence[str], tokens: Sequence[str], area_um2: Mapping[int, float], unit_um2: float = 1.0) -> list[Declared]:
     """Rows of a summary table; tokens that do not fill a row are left out. ``unit_um2`` is the file's unit of area."""
     width = len(names)
     rows = [tokens[i : i + width] for i in range(0, len(tokens) - width + 1, width)] if width else []

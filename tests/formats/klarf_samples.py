@@ -126,10 +126,7 @@ def same(one: SourceWafer, other: SourceWafer) -> bool:
     return (
         a.origin_um == b.origin_um
         and identical(a.xy_um, b.xy_um)
-        and (
-            (a.dies is None and b.dies is None)
-            or (a.dies is not None and b.dies is not None and identical(a.dies, b.dies))
-        )
+        and ((a.dies is None and b.dies is None) or (a.dies is not None and b.dies is not None and identical(a.dies, b.dies)))
         and list(a.attributes) == list(b.attributes)
         and all(identical(a.attributes[n], b.attributes[n]) for n in a.attributes)
     )

@@ -45,10 +45,7 @@ def defect_maps(draw):
         pitch_um=draw(pairs),
         origin_um=draw(pairs),
         dies=draw(st.one_of(st.none(), hnp.arrays(np.int32, st.tuples(st.integers(0, 5), st.just(2))))),
-        attributes={
-            n: draw(hnp.arrays(draw(dtypes), count))
-            for n in draw(st.lists(st.text(max_size=4), unique=True, max_size=3))
-        },
+        attributes={n: draw(hnp.arrays(draw(dtypes), count)) for n in draw(st.lists(st.text(max_size=4), unique=True, max_size=3))},
     )
 
 
@@ -74,9 +71,7 @@ wafers = st.builds(
 
 
 def die_map(i):
-    return CanonicalWafer(
-        "ab", "s", SourceWafer(i, DieMap(info=WaferInfo(), status=np.full((2, 2), i % 3, np.uint8)), row=i)
-    )
+    return CanonicalWafer("ab", "s", SourceWafer(i, DieMap(info=WaferInfo(), status=np.full((2, 2), i % 3, np.uint8)), row=i))
 
 
 @quick

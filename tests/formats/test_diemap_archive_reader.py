@@ -153,9 +153,7 @@ def test_an_archive_cut_at_any_byte_is_refused(read):
 def test_flipped_bytes_raise_nothing_but_format_errors(read, seed):
     rng = np.random.default_rng(seed)
     file = io.BytesIO()
-    (np.savez if seed % 2 else np.savez_compressed)(
-        file, **arrays(label=np.zeros(3, np.uint8), classes=np.array(["a"]))
-    )
+    (np.savez if seed % 2 else np.savez_compressed)(file, **arrays(label=np.zeros(3, np.uint8), classes=np.array(["a"])))
     for _ in range(150):
         damaged = np.frombuffer(file.getvalue(), dtype=np.uint8).copy()
         at = rng.integers(0, len(damaged), size=int(rng.integers(1, 4)))

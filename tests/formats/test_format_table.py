@@ -12,9 +12,7 @@ from inspection.errors import InputNotFoundError, UnknownFormatError
 from inspection.formats import table
 from inspection.params import Ingest
 
-needs_raster = pytest.mark.skipif(
-    find_spec("inspection.formats.raster") is None, reason="the raster reader is not there yet"
-)
+needs_raster = pytest.mark.skipif(find_spec("inspection.formats.raster") is None, reason="the raster reader is not there yet")
 
 
 def file_of(folder, content):

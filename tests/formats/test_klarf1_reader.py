@@ -41,17 +41,12 @@ def refused(read, content, code, limits=LIMITS):
 
 def naive_places(content):
     """Ten lines that know nothing of the reader: constant-width rows, one per line."""
-    number = {
-        k: [float(v) for v in re.search(rf"{k} ([^;]+);", content)[1].split()]
-        for k in ("DiePitch", "SampleCenterLocation")
-    }
+    number = {k: [float(v) for v in re.search(rf"{k} ([^;]+);", content)[1].split()] for k in ("DiePitch", "SampleCenterLocation")}
     names = re.search(r"DefectRecordSpec \d+ ([^;]+);", content)[1].split()
     places = []
     for line in re.search(r"DefectList\s(.*?);", content, re.DOTALL)[1].strip().splitlines():
         cell = dict(zip(names, map(float, line.split()), strict=True))
-        places.append(
-            [cell[f"{a}INDEX"] * p + cell[f"{a}REL"] - c for a, p, c in zip("XY", *number.values(), strict=True)]
-        )
+        places.append([cell[f"{a}INDEX"] * p + cell[f"{a}REL"] - c for a, p, c in zip("XY", *number.values(), strict=True)])
     return np.array(places)
 
 
@@ -317,10 +312,7 @@ def test_what_cannot_be_read_right_is_refused_with_its_reason(read, old, new, co
 
 def test_an_error_names_the_line(read):
     content = sample.klarf12().replace("SampleTestPlan 3\n 0 0", "SampleTestPlan 3\n 0 x")
-    assert (
-        refused(read, content, "klarf.number").where
-        == f"line {content[: content.index('SampleTestPlan')].count(chr(10)) + 1}"
-    )
+    assert refused(read, content, "klarf.number").where == f"line {content[: content.index('SampleTestPlan')].count(chr(10)) + 1}"
 
 
 def test_limits_hold_before_anything_is_given_out(read):
@@ -331,11 +323,7 @@ def test_limits_hold_before_anything_is_given_out(read):
 
 
 def test_declared_counts_take_no_memory(read):
-    content = (
-        sample.klarf12()
-        .replace("SampleTestPlan 3", "SampleTestPlan 99999999999999")
-        .replace("ClassLookup 2", "ClassLookup 9e99")
-    )
+    content = sample.klarf12().replace("SampleTestPlan 3", "SampleTestPlan 99999999999999").replace("ClassLookup 2", "ClassLookup 9e99")
     assert read(content)[0].map.defects == 3
 
 
