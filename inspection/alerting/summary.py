@@ -44,8 +44,9 @@ def summarise(
     if tally is not None:
         count, total = max(count, tally.shows.get(signature, 0)), max(total, tally.wafers)
     what = "Unknown pattern" if signature == UNKNOWN else signature
+    unit = ("wafer" if total == 1 else "wafers") + ("" if tally is None else " so far")
     sentences = [
-        f"{what} ({severity}) on {count} of {total} {'wafer' if total == 1 else 'wafers'} of {_where(place, wafers)}.",
+        f"{what} ({severity}) on {count} of {total} {unit} of {_where(place, wafers)}.",
         _odds(signature, wafers, whole=count == len(wafers)),
     ]
     if place.lot:

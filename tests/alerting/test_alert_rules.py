@@ -118,7 +118,7 @@ def test_a_tally_counts_what_is_not_given():
     place = Place(source="a.npz")
     given_signals = [signal("", index=n, lot="", layer="", source="a.npz") for n in range(2)]
     (event,) = find_events(given_signals, PARAMS, tallies={place: Tally(900, {"Grid": 40, "Normal": 860})})
-    assert "Grid (medium) on 40 of 900 wafers of source a.npz" in event.summary
+    assert "Grid (medium) on 40 of 900 wafers so far of source a.npz" in event.summary
     assert "over the 2 latest" in event.summary
 
 
