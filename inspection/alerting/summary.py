@@ -91,7 +91,7 @@ def _common(name: str, wafers: Sequence[Signal], seen: Sequence[Signal], of: Cal
     text = f"All affected wafers ran on {name} {shared[0]}"
     if not others:
         return f"{text}."
-    return f"{text}; so did {here} of the {len(others)} others."
+    return f"{text}, {'as did all others' if here == len(others) else f'as did {here} of the {len(others)} others'}."
 
 
 def _distinct(values: Iterable[str]) -> list[str]:
