@@ -2,8 +2,8 @@
 
 =====================  =================================================================================
 ``table``              which reader a file belongs to; start here
-``klarf1``             KLARF 1.0 to 1.2, line records: ``klarf_tokens`` (records), ``klarf_lists`` and
-                       ``klarf_columns`` (defect rows and their image lists)
+``klarf1``             KLARF 1.0 to 1.2, line records: ``klarf_tokens`` (records), ``klarf_lists``,
+                       ``klarf_columns`` and ``klarf_images`` (defect rows and their image lists)
 ``klarf18``            KLARF 1.8, nested records: ``klarf18_tree`` (nesting), ``klarf18_list`` (defect rows)
 ``klarf_header``       identity, time and geometry; ``klarf_frame`` brings places to the wafer frame,
                        ``klarf_summary`` holds what a file declares against what it contains

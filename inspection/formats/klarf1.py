@@ -14,8 +14,9 @@ import numpy as np
 
 from inspection.errors import FormatError
 from inspection.formats import klarf_header, klarf_summary
-from inspection.formats.klarf_columns import Spec, number
+from inspection.formats.klarf_columns import number
 from inspection.formats.klarf_frame import place
+from inspection.formats.klarf_images import Spec
 from inspection.formats.klarf_lists import DefectLists
 from inspection.formats.klarf_tokens import (
     DEFECT_LIST,

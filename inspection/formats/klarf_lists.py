@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.klarf_columns import (
-    Layout,
-    Spec,
-    Tokens,
-    columns,
-    first_odd_line,
-    on_lines,
-    row_starts,
-    tokenise,
-)
+from inspection.formats.klarf_columns import Tokens, columns, first_odd_line, tokenise
+from inspection.formats.klarf_images import Layout, Spec, on_lines, row_starts
 from inspection.formats.klarf_tokens import line_of
 
 if TYPE_CHECKING:
