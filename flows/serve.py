@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
             for name, flow in flows.items()
         ]
         sys.stderr.write(f"Serving {', '.join(CRONS)} for {workspace.root} with {address}; Ctrl-C ends it.\n")
-        serve(*deployments)  # type: ignore[arg-type]  (Prefect types its sync-or-async functions as both)
+        # Prefect types its sync-or-async functions as both.
+        serve(*deployments)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
