@@ -1,0 +1,61 @@
+"""``python -m flows --workspace DIR [--input PATH] [--json]``: the main job, as ``inspection run`` starts it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.engine import configure, local_api
+from inspection import console
+from inspection.settings import Workspace
+
+if TYPE_CHECKING:
+    from flows.steps import Step
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the main job, then say what came out and where to look."""
+    parser = argparse.ArgumentParser(prog="inspection run", description=main.__doc__)
+    parser.add_argument("--workspace", type=Path, default=Path("workspace"))
+    parser.add_argument("--input", type=Path, default=None)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    with console.errors(as_json=given.json):
+        workspace = Workspace(given.workspace)
+        configure(workspace)
+        with local_api(workspace) as ready:
+            with console.reporting("starting Prefect's local server"):
+                from flows.run import run_flow  # noqa: PLC0415  (imports Prefect: after configure)
+                from flows.steps import shown  # noqa: PLC0415
+
+                ready()
+            shown.set(console.reporting)
+            done = run_flow(str(workspace.root), None if given.input is None else str(given.input.resolve()))
+        if given.json:
+            console.answer({"workspace": str(workspace.root), "steps": done}, as_json=True, title="run")
+        else:
+            _closing(workspace, done)
+
+
+def _closing(workspace: Workspace, done: list[Step]) -> None:
+    rows = [[step["stage"], f"{step['seconds']:.1f}", _brief(step["result"])] for step in done]
+    console.table("What was done", ("stage", "seconds", "what came out"), rows)
+    found: dict[str, Any] = {step["stage"]: step["result"] for step in done}
+    where = {"report": found.get("register", {}).get("report"), "alerts": str(workspace.alerts)}
+    where["MLflow"] = f"mlflow ui --backend-store-uri sqlite:///{workspace.mlflow}"
+    console.answer({key: value for key, value in where.items() if value}, as_json=False, title="Where to look")
+
+
+def _brief(result: dict[str, Any]) -> str:
+    """The plain values of a stage's report, on one line."""
+    if result.get("idle"):
+        return "nothing new"
+    plain = {k: v for k, v in result.items() if isinstance(v, int | float | str) and k not in ("idle", "seconds")}
+    return ", ".join(f"{k.replace('_', ' ')} {v:.4g}" if isinstance(v, float) else f"{k.replace('_', ' ')} {v}" for k, v in plain.items())[
+        :160
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The main job: from landed maps to alerts, every step only if there is something new for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows.ingest import ingest_flow
+from flows.promote import promote_flow
+from flows.score import scoring_flow
+from flows.steps import Step, step
+from flows.train import training_flow
+from inspection import stages
+
+FIRST = "first champion of this workspace, promoted by its first run"
+
+
+@flow(name="run", log_prints=False, persist_result=False)
+def run_flow(workspace: str, input: str | None = None) -> list[Step]:  # noqa: A002  (the command line's word)
+    """Ingest, train and promote when there is no champion, score, alert. Without ``input`` a simulated fab supplies the maps.
+
+    The other flows run inside this one (``.fn``): a subflow costs a second or more each at its end.
+    """
+    done: list[Step] = []
+    source = input
+    if input is None:
+        done.append(step("simulate", workspace))
+        source = done[-1]["result"]["folder"]
+    done += ingest_flow.fn(workspace, source)
+
+    place = stages.open_workspace(Path(workspace))
+    if stages.trainable(place)["labelled"]:
+        done += training_flow.fn(workspace)
+    if stages.trainable(place)["champion"] is None:
+        done += promote_flow.fn(workspace, FIRST)
+
+    if input is None:
+        done.append(step("simulate", workspace, fresh=True))
+        done += ingest_flow.fn(workspace, done[-1]["result"]["folder"])
+    done += scoring_flow.fn(workspace)
+    return [*done, step("status", workspace)]
