@@ -87,9 +87,7 @@ def dbos_worker(folder: Path, kind: str, executor: str) -> None:
 
     @source.transaction
     def write(items: list[dict]) -> str:
-        source.sql_session().execute(
-            text("INSERT INTO outcomes (wafer) VALUES (:index)"), [{"index": i["index"]} for i in items]
-        )
+        source.sql_session().execute(text("INSERT INTO outcomes (wafer) VALUES (:index)"), [{"index": i["index"]} for i in items])
         return "scored"
 
     @DBOS.workflow(name="batch")
@@ -133,9 +131,7 @@ def dbos_put(folder: Path, kind: str, numbers: range, *, bulk: bool) -> None:
     else:
         step = BATCH if bulk else 1
         pieces = [numbers[i : i + step] for i in range(0, len(numbers), step)]
-        calls = [
-            ({**options, "workflow_name": "batch", "workflow_id": key(p[0])}, [payload(n) for n in p]) for p in pieces
-        ]
+        calls = [({**options, "workflow_name": "batch", "workflow_id": key(p[0])}, [payload(n) for n in p]) for p in pieces]
     if bulk:
         with dbos_engine(folder).begin() as connection:
             for option, item in calls:

@@ -92,7 +92,7 @@ class Worker(Generic[C]):
         Pause between two looks at an empty ledger, s.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parts that a worker is assembled from
         self,
         store: Store,
         ledger: Ledger,
