@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real data: ``INSPECTION_DATA``, else ``../shared/data`` beside the checkout; skips where it is absent."""
+    """Folder of real data: ``INSPECTION_DATA``, else ``../shared/data`` of the checkout; skips where there is none."""
     named = os.environ.get("INSPECTION_DATA")
     folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():

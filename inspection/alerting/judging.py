@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from inspection.alerting.rules import Event, Place, Signal, Tally, find_events
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 PASS_SIZE = 5_000
 """Predictions judged in one transaction."""
+
+RECOUNT_AFTER = timedelta(seconds=5)
+"""How old the counts in the summary of a source without lots may grow while more of it is scored."""
 
 STORED_WAFERS = 500
 """At most this many wafers are listed in one alert: an archive of a million maps must not grow one row without end."""
@@ -91,45 +95,63 @@ def _judge_once(
     rows = table.unjudged(c, limit)
     if not rows:
         return [], [], 0
-    ids = [row["id"] for row in rows]
-    signals, tallies = _signals(c, rows, classes)
-    possible = {s.place.key(s.decision) for s in signals}
-    known = table.by_keys(c, possible)
+    signals = _signals(c, rows, classes)
+    known = table.by_keys(c, {s.place.key(s.decision) for s in signals})
+    tallies: dict[Place, Tally] = {}
+    for place in sorted({s.place for s in signals if not s.lot}):
+        earlier, tally = _earlier(c, place, [s for s in signals if s.place == place], known, now=now, classes=classes)
+        signals += earlier
+        if tally is not None:
+            tallies[place] = tally
     opened: list[int] = []
     updated = 0
     for event in find_events(signals, params, known.keys(), tallies):
         if event.key in known:
-            updated += _update(c, known[event.key], event, now)
+            counted = bool(event.lot) or Place(source=event.source) in tallies
+            updated += _update(c, known[event.key], event, now, counted=counted)
         else:
             opened.append(table.insert(c, _row(event), sinks, now))
+    ids = [row["id"] for row in rows]
     table.mark_judged(c, ids, now)
     return ids, opened, updated
 
 
-def _signals(c: Connection, rows: Sequence[RowMapping], classes: Mapping[str, WaferClass]) -> tuple[list[Signal], dict[Place, Tally]]:
-    """Everything that the rules need about the places that ``rows`` touch."""
-    normal = {name for name, entry in classes.items() if entry.normal}
-    places = {Place(r["lot"], r["layer"]) if r["lot"] else Place(source=r["source"]) for r in rows}
-    ids = (rows[0]["id"], rows[-1]["id"])
-    signals: list[Signal] = []
-    tallies: dict[Place, Tally] = {}
-    for place in sorted(places):
-        if place.lot:
-            found = table.signals_of_lot(c, place.lot, place.layer)
-        else:
-            shows = table.tally_of_source(c, place.source)
-            tallies[place] = Tally(sum(shows.values()), shows)
-            silent = {d for d in shows if d in normal or d == REVIEW}
-            known = table.by_keys(c, (place.key(d) for d in shows))
-            alerted = {d for d in shows if place.key(d) in known}
-            found = table.signals_of_source(c, place.source, ids, silent | alerted)
-        signals += [_signal(row, classes) for row in found]
-    return signals, tallies
+def _signals(c: Connection, rows: Sequence[RowMapping], classes: Mapping[str, WaferClass]) -> list[Signal]:
+    """All that is known of the lots that ``rows`` touch; of sources without lots, what ``rows`` say."""
+    lots = sorted({(row["lot"], row["layer"]) for row in rows if row["lot"]})
+    found = [row for lot, layer in lots for row in table.signals_of_lot(c, lot, layer)]
+    newest = {(row["file_sha256"], row["index"]): row for row in rows if not row["lot"]}  # the last of a wafer wins
+    return [_signal(row, classes) for row in (*found, *newest.values())]
+
+
+def _earlier(
+    c: Connection,
+    place: Place,
+    signals: Sequence[Signal],
+    known: Mapping[str, RowMapping],
+    *,
+    now: datetime,
+    classes: Mapping[str, WaferClass],
+) -> tuple[list[Signal], Tally | None]:
+    """What was judged before and can still make a new event of a source without lots; its counts, when they are due.
+
+    A new event needs the earlier wafers of its signature: few, or it would be known. The counts need the whole source:
+    they are taken for a new event, and for a known one not more often than ``RECOUNT_AFTER``.
+    """
+    defects = {s.decision for s in signals if s.decision == UNKNOWN or s.severity != "none"}
+    unknown = {d for d in defects if place.key(d) not in known}
+    due = any(known[place.key(d)]["changed_at"] <= now - RECOUNT_AFTER for d in defects - unknown)
+    if not unknown and not due:
+        return [], None
+    here = {s.identity for s in signals}
+    found = [_signal(row, classes) for row in table.judged_of_source(c, place.source, unknown)] if unknown else []
+    shows = table.tally_of_source(c, place.source)
+    return [s for s in found if s.identity not in here], Tally(sum(shows.values()), shows)
 
 
 def _signal(row: RowMapping, classes: Mapping[str, WaferClass]) -> Signal:
     decision = row["decision"]
-    values: dict[str, Any] = {name: row[name] for name in row if name != "probabilities"}
+    values: dict[str, Any] = {name: row[name] for name in row if name not in {"id", "probabilities"}}
     values["probability"] = row["probabilities"].get(decision, row["probability"])
     return Signal(**values, severity=_severity(decision, classes))
 
@@ -157,8 +179,11 @@ def _row(event: Event) -> dict[str, Any]:
     }
 
 
-def _update(c: Connection, row: RowMapping, event: Event, now: datetime) -> int:
-    """Bring a known alert up to date without a word to anyone; 1 when something changed."""
+def _update(c: Connection, row: RowMapping, event: Event, now: datetime, *, counted: bool) -> int:
+    """Bring a known alert up to date without a word to anyone; 1 when it took on wafers.
+
+    ``counted`` = the event's summary counts its whole place; otherwise the older summary is the better one.
+    """
     wafers = {_identity(w, event.lot): w for w in row["wafers"]}
     before = list(wafers)
     for wafer in event.wafers:
@@ -167,9 +192,13 @@ def _update(c: Connection, row: RowMapping, event: Event, now: datetime) -> int:
         if identity in wafers or len(wafers) < STORED_WAFERS:
             wafers[identity] = entry
     merged = list(wafers.values())
-    if merged == row["wafers"] and row["summary"] == event.summary:
-        return 0
-    table.change(c, row["id"], wafers=merged, summary=event.summary, changed_at=now)
+    changes: dict[str, Any] = {}
+    if merged != row["wafers"]:
+        changes["wafers"] = merged
+    if counted and event.summary != row["summary"]:
+        changes["summary"] = event.summary
+    if changes:
+        table.change(c, row["id"], **changes, changed_at=now if counted else row["changed_at"])
     return int(list(wafers) != before)
 
 

@@ -44,8 +44,9 @@ def summarise(
     if tally is not None:
         count, total = max(count, tally.shows.get(signature, 0)), max(total, tally.wafers)
     what = "Unknown pattern" if signature == UNKNOWN else signature
+    unit = ("wafer" if total == 1 else "wafers") + ("" if tally is None else " so far")
     sentences = [
-        f"{what} ({severity}) on {count} of {total} {'wafer' if total == 1 else 'wafers'} of {_where(place, wafers)}.",
+        f"{what} ({severity}) on {count} of {total} {unit} of {_where(place, wafers)}.",
         _odds(signature, wafers, whole=count == len(wafers)),
     ]
     if place.lot:
@@ -90,7 +91,7 @@ def _common(name: str, wafers: Sequence[Signal], seen: Sequence[Signal], of: Cal
     text = f"All affected wafers ran on {name} {shared[0]}"
     if not others:
         return f"{text}."
-    return f"{text}; so did {here} of the {len(others)} others."
+    return f"{text}, {'as did all others' if here == len(others) else f'as did {here} of the {len(others)} others'}."
 
 
 def _distinct(values: Iterable[str]) -> list[str]:

@@ -141,9 +141,9 @@ def plan(
             "of more lots, or set the shares in `split` of params.yaml to 0."
         )
     notes += _absent(found, y, [str(k) if names is None else names[k] for k in classes], shares)
-    names = np.array([*PARTS, DROPPED])
-    parts = np.full(len(lots), DROPPED, dtype=names.dtype)
-    parts[kept] = names[found]
+    written = np.array([*PARTS, DROPPED])
+    parts = np.full(len(lots), DROPPED, dtype=written.dtype)
+    parts[kept] = written[found]
     group_of = np.full(len(labels), -1, dtype=np.intp)
     group_of[kept] = groups.of
     return Plan(parts, groups.count, border, group_of, tuple(notes))

@@ -55,7 +55,7 @@ def choose(evaluation: Evaluation, right: int = 3, wrong: int = 4) -> list[Class
         exhibits = [_exhibit(evaluation, int(i), name, normal) for i in places]
         hits = sorted((e for e in exhibits if e.kind == "right"), key=lambda e: (-e.probability, e.position))
         misses = sorted((e for e in exhibits if e.kind != "right"), key=_worst_first)
-        spread = np.unique(np.linspace(0, len(hits) - 1, min(right, len(hits))).astype(int)) if hits else []
+        spread = sorted({round(i) for i in np.linspace(0, len(hits) - 1, min(right, len(hits)))})
         chosen.append(ClassExhibits(name, tuple(hits[i] for i in spread), tuple(misses[:wrong]), len(hits), len(misses)))
     return chosen
 

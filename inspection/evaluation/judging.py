@@ -12,7 +12,7 @@ import pandas as pd
 
 from inspection.augmentation.policy import common_turns
 from inspection.evaluation.evaluation import Part, evaluate
-from inspection.evaluation.report import write_report
+from inspection.evaluation.report import Background, write_report
 from inspection.formats.canonical import read_shard
 from inspection.scoring import unknown
 from inspection.scoring.bundle import Bundle, write_bundle
@@ -27,24 +27,28 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inspection.evaluation.evaluation import Evaluation
     from inspection.params import Params
     from inspection.wafer.maps import WaferMap
 
 DETECTOR_WAFERS = 4_000
 """Training wafers whose embeddings the unknown detector is fitted on."""
 BATCH_SIZES = (16, 128)
+PARTS = ("train", "validation", "test")
+SHOWN = ("train", "balance", "augment", "evaluate", "split")
+"""Sections of the parameters that the report shows."""
 
 
 def judge(data: Path, params: Params, report: Callable[[int, int, str], None], lineage: dict[str, str]) -> dict[str, Any]:
     """Judge ``data/model`` on the parts of ``data/split.parquet``.
 
-    Writes ``data/bundle``, ``data/report`` (report.html and pictures), ``data/metrics.json`` and ``data/plots``; returns the headline numbers.
+    Writes ``data/bundle``, ``data/report`` (report.html and pictures), ``data/metrics.json`` and ``data/plots``; returns the headline.
     """
     split = pd.read_parquet(data / "split.parquet")
     views = read_views(data / "views")
     taxonomy = choose(split["label"], params.classes)
     truth = split["label"].map({name: k for k, name in enumerate(taxonomy.names)}).to_numpy()
-    rows = {part: np.flatnonzero(split["part"].to_numpy() == part) for part in ("train", "validation", "test")}
+    rows = {part: np.flatnonzero(split["part"].to_numpy() == part) for part in PARTS}
     turns = common_turns(taxonomy) if params.evaluate.test_time_augmentation else [np.eye(2)]
     rng = np.random.default_rng(params.base.seed)
 
@@ -85,22 +89,32 @@ def judge(data: Path, params: Params, report: Callable[[int, int, str], None], l
     metrics = judged.metrics()
     (data / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True), encoding="utf-8")
     report(0, 0, "report")
-    _write_pages(data, judged, split, lineage, rows["test"])
+    _write_pages(data, judged, split, params, lineage)
     return {
         k: metrics[k] for k in ("macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate", "test_wafers") if k in metrics
     }
 
 
-def _write_pages(data: Path, judged: Any, split: pd.DataFrame, lineage: dict[str, str], test: NDArray[np.intp]) -> None:
-    folder = data / "report"
-    shutil.rmtree(folder, ignore_errors=True)
+def _write_pages(data: Path, judged: Evaluation, split: pd.DataFrame, params: Params, lineage: dict[str, str]) -> None:
+    """The report below ``data/report`` and the plots of DVC below ``data/plots``."""
+    test = np.flatnonzero(split["part"].to_numpy() == "test")
 
     def maps_of(positions: Sequence[int]) -> list[WaferMap]:
-        """Maps of the test wafers at ``positions``, read only when they are shown."""
-        wanted = [int(test[p]) for p in positions]
-        return [entry.wafer.map for entry in read_shard(data / "wafers.parquet", wanted)]
+        return [entry.wafer.map for entry in read_shard(data / "wafers.parquet", [int(test[p]) for p in positions])]
 
-    write_report(folder, judged, split=split, history=data / "history.csv", lineage=lineage, maps_of=maps_of)
+    used = split[split["part"].isin(PARTS)]
+    parts = used.groupby("part")
+    background = Background(
+        title=f"{params.train.model}, snapshot {lineage.get('snapshot_sha256', '')[:8]}",
+        wafers={part: parts.get_group(part)["label"].value_counts().to_dict() for part in PARTS if part in parts.groups},
+        lots={part: parts.get_group(part)["group"].nunique() for part in PARTS if part in parts.groups},
+        history=data / "history.csv",
+        lineage=lineage,
+        params={f"{name}.{key}": value for name in SHOWN for key, value in getattr(params, name).model_dump().items()},
+    )
+    folder = data / "report"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_report(folder, judged, background, maps_of)
     plots = data / "plots"
     shutil.rmtree(plots, ignore_errors=True)
     shutil.copytree(folder / "plots", plots)

@@ -118,7 +118,7 @@ def _page(
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (imported when used)
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": wording.percent, "score": wording.score, "odds": picture.odds}
+    environment.filters |= {"percent": wording.percent, "score": wording.score, "odds": wording.odds}
     environment.globals["interval"] = wording.interval
     text = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(text).render(
@@ -162,7 +162,7 @@ def _pictures(
 
 
 def _comparison(evaluation: Evaluation, background: Background) -> list[dict[str, Any]]:
-    """This candidate beside the baseline, row by row, for the numbers both have."""
+    """The candidate beside the baseline, row by row, for the numbers both have."""
     if background.baseline is None:
         return []
     ours, theirs = evaluation.metrics(), background.baseline[1]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import bounded
+from inspection.views import picture
 from inspection.wafer.taxonomy import REVIEW, UNKNOWN
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ FEW_WAFERS, FEW_LOTS = 30, 10
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A share for people; an en dash for what cannot be known."""
-    return "–" if value is None or not np.isfinite(value) else f"{value * 100:.{digits}f} %"
+    return "–" if value is None or not np.isfinite(value) else f"{value * 100:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def odds(probability: float) -> str:
+    """``picture.odds`` that does not break over lines."""
+    return picture.odds(probability).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def score(value: float | None, digits: int = 3) -> str:
@@ -28,7 +34,7 @@ def score(value: float | None, digits: int = 3) -> str:
 
 
 def interval(low: float | None, high: float | None, *, shares: bool) -> str:
-    """ "low to high", or why there is none."""
+    """Both ends of an interval, or that there is none."""
     if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
         return "no interval"
     return f"{percent(low)} to {percent(high)}" if shares else f"{score(low)} to {score(high)}"
@@ -69,7 +75,8 @@ def cards(evaluation: Evaluation) -> list[dict[str, str]]:
             "name": "Asks a person",
             "value": percent(asked / max(decision.unknown.trials, 1)),
             "interval": f"{decision.unknown.hits} {UNKNOWN} · {decision.review.hits} {REVIEW}",
-            "meaning": f"{UNKNOWN}: unlike anything in training. {REVIEW}: no class reaches its threshold. Neither is an escape or overkill.",
+            "meaning": f"{UNKNOWN}: unlike anything in training. {REVIEW}: no class reaches its threshold. "
+            "Neither is an escape or overkill.",
         },
     ]  # fmt: skip
 
@@ -94,8 +101,8 @@ def limits(evaluation: Evaluation) -> list[str]:
         said.append(f"No test wafers of {bounded(none, 20)}: nothing is known about these classes, and the macro-F1 leaves them out.")
     if few:
         said.append(
-            f"Fewer than {FEW_WAFERS} test wafers of {bounded(few, 20)}: one wafer more or less moves their recall by "
-            f"{percent(1 / max(1, min(s for s in support if s)), 0)} at worst. Read their intervals, not their values."
+            f"Fewer than {FEW_WAFERS} test wafers of {bounded(few, 20)}: a single wafer moves their recall by up to "
+            f"{percent(1 / min(s for s in support if s), 0)}. Read their intervals, not their values."
         )
     if evaluation.lots < 2:
         said.append("The test part is a single lot: how results vary from lot to lot is not known, so the macro-F1 has no interval.")

@@ -145,7 +145,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray:
         if header is None:
             raise _error("damaged", member.filename, "npy version 1.0 or 2.0", version)
         shape, fortran, dtype = header(file)
-        if dtype.hasobject or dtype.kind not in "biufU":
+        if dtype.hasobject or dtype.kind not in "biufUS":
             raise _error("arrays", member.filename, "numbers or text without pickles", dtype)
         expected = dtype.itemsize
         for length in shape:
@@ -212,18 +212,22 @@ def _per_map(arrays: dict[str, NDArray], name: str, count: int, kinds: str) -> N
 
 
 def _names(arrays: dict[str, NDArray], name: str, count: int) -> list[str]:
-    values = _per_map(arrays, name, count, "Uiu")
-    return [""] * count if values is None else [str(v) for v in values.tolist()]
+    values = _per_map(arrays, name, count, "USiu")
+    return [""] * count if values is None else [_text(v) for v in values.tolist()]
+
+
+def _text(value: str | bytes | int) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _labels(arrays: dict[str, NDArray], count: int) -> list[str | None]:
-    values = _per_map(arrays, "label", count, "Uiu")
+    values = _per_map(arrays, "label", count, "USiu")
     if values is None:
         return [None] * count
-    if values.dtype.kind == "U":
-        return [v or None for v in values.tolist()]
+    if values.dtype.kind in "US":
+        return [_text(v) or None for v in values.tolist()]
     classes = arrays.get("classes")
-    if classes is None or classes.ndim != 1 or classes.dtype.kind != "U":
+    if classes is None or classes.ndim != 1 or classes.dtype.kind not in "US":
         raise _error("arrays", "classes", "the class names, as text, beside label", "none" if classes is None else classes.dtype)
-    names = classes.tolist()
+    names = [_text(c) for c in classes.tolist()]
     return [names[v] if 0 <= v < len(names) else None for v in values.tolist()]

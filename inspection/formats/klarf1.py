@@ -38,10 +38,15 @@ if TYPE_CHECKING:
     from inspection.params import Ingest
 
 VERSIONS = ((1, 0), (1, 1), (1, 2))
-_HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[A-Za-z]\w*[^;]*;\s*){0,8}?FileVersion\s+[0-9]", re.IGNORECASE)
+_HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:[A-Za-z][^;]*+;\s*+){0,8}?FileVersion\s+[0-9]", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][\w.\-/#%]*")
 _OF_ONE_WAFER = ("slot", "slotid", "slotnumber", "waferscribe", "processequipmentidlist")
-_OPENING = ("slot", "slotid", "samplecenterlocation", "lotid")
+_OPENING = (
+    *("slot", "slotid", "samplecenterlocation", "lotid", "deviceid", "stepid", "setupid", "resulttimestamp"),
+    *("samplesize", "diepitch", "dieorigin", "orientationmarklocation", "coordinatesmirrored", "inspectionstationid"),
+)
+"""Behind a summary these speak of the next wafer, whose WaferID is still to come."""
+
 _COUNTED = ("processequipmentidlist",)
 
 
@@ -122,7 +127,8 @@ def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
             if len(done) >= limits.max_wafers:
                 raise _syntax(data, record, f"at most {limits.max_wafers} wafers", "more")
         _take(wafer, record, tokens)
-    done.append(wafer)
+    if wafer.named or wafer.lists or not done:
+        done.append(wafer)
     return done, notes
 
 

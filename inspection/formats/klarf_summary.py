@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CM2_PER_UM2 = 1e-8
 _MOST = 10
 _ROUNDING = 1e-3
+_LARGEST = 2**53
 _DENSITY = re.compile(r"summary: test \S+ declares DEFDENSITY \S+ per cm2, NDEFECT / AreaPerTest is (\S+) per cm2, off by (\S+)")
 
 
@@ -62,9 +63,10 @@ def notes(rows: Sequence[Declared], columns: Mapping[str, NDArray], defects: int
             found = int(np.count_nonzero(columns["TEST"] == row.test))
         if row.defects is not None and row.defects != found:
             out.append(f"summary: test {row.test} declares NDEFECT {row.defects}, the list holds {found}")
-        if row.defects is None or row.density_per_cm2 is None or not row.area_um2 or row.area_um2 < 0:
+        area_cm2 = (row.area_um2 or 0.0) * CM2_PER_UM2
+        if row.defects is None or row.density_per_cm2 is None or area_cm2 <= 0:
             continue
-        expected = row.defects / (row.area_um2 * CM2_PER_UM2)
+        expected = row.defects / area_cm2
         off = abs(row.density_per_cm2 - expected) / max(expected, abs(row.density_per_cm2), 1e-300)
         if off > _ROUNDING:
             out.append(
@@ -85,4 +87,4 @@ def _finite(value: float | None) -> float | None:
 
 def _whole(value: float | None) -> int | None:
     value = _finite(value)
-    return None if value is None or value != int(value) else int(value)
+    return None if value is None or abs(value) >= _LARGEST or value != int(value) else int(value)

@@ -61,8 +61,9 @@ BLAME = 0.85
 """Probability that an excursion of a class with a culprit, in a lot that ran on it, hit that chamber's wafers."""
 REINSPECTED = 0.03
 
-FORMATS = ("klarf12", "klarf18", "raster")
-MIXED_SHARES = (0.55, 0.35, 0.10)
+RASTER_EVERY, RASTER_FIRST = 10, 4
+"""Every tenth lot, from the fourth on, goes to the station that writes rasters: their size is not left to chance."""
+KLARF18_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,9 @@ def plan_lot(seed: int, number: int, wafers: int) -> LotPlan:
     rng = generator(seed, number)
     product = PRODUCTS[int(rng.choice(len(PRODUCTS), p=[p.share for p in PRODUCTS]))]
     layer = str(rng.choice(LAYERS))
-    mixed_format = str(rng.choice(FORMATS, p=MIXED_SHARES))
+    mixed_format = "klarf18" if rng.uniform() < KLARF18_SHARE else "klarf12"
+    if number % RASTER_EVERY == RASTER_FIRST:
+        mixed_format = "raster"
     excursions = _excursions(seed, number, wafers)
     tools = _tools(excursions, rng)
     shift = int(rng.integers(len(CHAMBERS)))

@@ -23,6 +23,9 @@ TRAINING_FAB = {"lots": 40, "wafers": 25, "seed": 0, "difficulty": "easy", "form
 FRESH_LOTS = 3
 """Lots that the fab delivers after the champion was promoted: they land unlabelled, are scored and may alert."""
 
+EVIDENCE_WAFERS = 6
+"""Wafers on the picture of an alert, the likeliest first."""
+
 
 def simulate_fab(out: Path, *, report: Report = silent, **options: Any) -> dict[str, Any]:
     """Let the simulator write to ``out``; options as in ``inspection.simulator.fab.simulate``."""
@@ -232,14 +235,11 @@ def _evidence(workspace: Workspace) -> Callable[[Any], bytes | None]:
     """Draws an event: its wafers on one sheet, the likeliest first."""
 
     def drawn(event: Any) -> bytes | None:
-        from inspection.views.picture import contact_sheet
+        from inspection.views.picture import contact_sheet, describe, to_png
 
-        shown = list(event.wafers)[:6]
-        maps = _reader(workspace)([{"file_sha256": w["file_sha256"], "index": w["index"]} for w in shown])
-        titles = [
-            f"{event.lot or m.info.lot} {w['wafer']}  {event.signature} {w['probability']:.0%}".strip()
-            for m, w in zip(maps, shown, strict=True)
-        ]
-        return contact_sheet(maps, titles)
+        shown = sorted(event.wafers, key=lambda w: -w.probability)[:EVIDENCE_WAFERS]
+        maps = _reader(workspace)([{"file_sha256": w.file_sha256, "index": w.index} for w in shown])
+        titles = [describe(m.info, event.signature, w.probability) for m, w in zip(maps, shown, strict=True)]
+        return to_png(contact_sheet(maps, titles, columns=3, size_px=320))
 
     return drawn

@@ -33,7 +33,7 @@ def classify(
 def show_file(file: Path, workspace: Path, *, png: Path | None = None, index: int = 0) -> dict[str, Any]:
     """What ``file`` holds, in the wafer frame; with ``png``, a picture of its wafer number ``index``."""
     from inspection.formats import table
-    from inspection.views.picture import draw
+    from inspection.views.picture import describe, draw, to_png
     from inspection.wafer.facts import facts_of
 
     if not file.is_file():
@@ -43,7 +43,8 @@ def show_file(file: Path, workspace: Path, *, png: Path | None = None, index: in
     if png is not None:
         if index >= len(wafers):
             raise InputNotFoundError(f"No wafer {index} in {file}: it holds {len(wafers)}, counted from 0.")
-        png.write_bytes(draw(wafers[index].map))
+        shown = wafers[index].map
+        png.write_bytes(to_png(draw(shown, 800, describe(shown.info))))
     return {"format": table.recognise(file).name, "wafers": [facts_of(w.map) for w in wafers]}
 
 

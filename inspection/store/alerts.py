@@ -38,14 +38,8 @@ def lock_judging(c: Connection) -> None:
 
 
 def unjudged(c: Connection, limit: int) -> Sequence[RowMapping]:
-    """The oldest ``limit`` predictions that no rule has seen: id, lot, layer, source."""
-    query = (
-        select(predictions.c.id, wafers.c.lot, func.coalesce(wafers.c.layer, "").label("layer"), wafers.c.source)
-        .join(wafers, _same_wafer())
-        .where(predictions.c.judged_at.is_(None))
-        .order_by(predictions.c.id)
-        .limit(limit)
-    )
+    """The signals (with prediction ``id``) of the oldest ``limit`` predictions that no rule has seen, oldest first."""
+    query = _signals().where(predictions.c.judged_at.is_(None)).order_by(predictions.c.id).limit(limit)
     return c.execute(query).mappings().all()
 
 
@@ -55,16 +49,15 @@ def signals_of_lot(c: Connection, lot: str, layer: str) -> Sequence[RowMapping]:
     return c.execute(query).mappings().all()
 
 
-def signals_of_source(c: Connection, source: str, ids: tuple[int, int], alerted: Collection[str]) -> Sequence[RowMapping]:
-    """Signals of a source without lots that can still change an event.
-
-    These are the latest predictions among the unjudged ids from ``ids[0]`` to ``ids[1]``, and the judged ones whose
-    decision has no alert yet (``alerted`` = decisions to leave out). Of a large archive this is little; all of it
-    would be read again each time.
-    """
-    fresh = and_(predictions.c.judged_at.is_(None), predictions.c.id.between(*ids))
-    quiet = and_(predictions.c.judged_at.is_not(None), predictions.c.decision.not_in(sorted(alerted)))
-    query = _signals().where(wafers.c.lot == "", wafers.c.source == source, _latest(), or_(fresh, quiet))
+def judged_of_source(c: Connection, source: str, decisions: Collection[str]) -> Sequence[RowMapping]:
+    """Signals of a source without lots that were judged before: the latest predictions with one of ``decisions``."""
+    query = _signals().where(
+        wafers.c.lot == "",
+        wafers.c.source == source,
+        predictions.c.decision.in_(sorted(decisions)),
+        predictions.c.judged_at.is_not(None),
+        _latest(),
+    )
     return c.execute(query).mappings().all()
 
 
@@ -204,6 +197,7 @@ def _latest() -> Any:
 def _signals() -> Select:
     text = {name: func.coalesce(wafers.c[name], "").label(name) for name in ("layer", "product", "tool", "chamber")}
     return select(
+        predictions.c.id,
         predictions.c.file_sha256,
         predictions.c.index,
         predictions.c.decision,

@@ -78,7 +78,7 @@ def verify(store: Store) -> list[ChainFault]:
     with store.read() as connection:
         for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():
             if row["id"] != expected:
-                faults.append(ChainFault(row["id"], f"rows {expected} to {row["id"] - 1} are missing"))
+                faults.append(ChainFault(row["id"], f"rows {expected} to {row['id'] - 1} are missing"))
             if row["previous_hash"] != previous:
                 faults.append(ChainFault(row["id"], "does not follow the row before it"))
             if row["hash"] != _digest(row["previous_hash"], row):

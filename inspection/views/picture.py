@@ -139,7 +139,7 @@ def odds(probability: float) -> str:
 
 def _axes(radius_um: float, side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Wafer-frame x of each column and y of each row, um."""
-    along: NDArray[np.float64] = (np.arange(side) + 0.5) * (2 * MARGIN * radius_um / side) - MARGIN * radius_um
+    along = (np.arange(side, dtype=np.float64) + 0.5) * (2 * MARGIN * radius_um / side) - MARGIN * radius_um
     return along, -along
 
 

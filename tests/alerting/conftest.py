@@ -45,16 +45,9 @@ class Fab:
             known = c.execute(files.select().where(files.c.sha256 == sha)).one_or_none()
             if known is None:
                 c.execute(
-                    files.insert().values(
-                        sha256=sha, name=source, bytes=1, format="klarf1", state="ingested", landed_at=T0, changed_at=T0
-                    )
+                    files.insert().values(sha256=sha, name=source, bytes=1, format="klarf1", state="ingested", landed_at=T0, changed_at=T0)
                 )
-            have = {
-                i
-                for (i,) in c.execute(
-                    wafers.select().with_only_columns(wafers.c.index).where(wafers.c.file_sha256 == sha)
-                )
-            }
+            have = {i for (i,) in c.execute(wafers.select().with_only_columns(wafers.c.index).where(wafers.c.file_sha256 == sha))}
             names = [f"W{first + n:02}" if lot else "" for n in range(len(decisions))] if names is None else names
             rows = [
                 {

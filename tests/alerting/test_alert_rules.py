@@ -118,7 +118,7 @@ def test_a_tally_counts_what_is_not_given():
     place = Place(source="a.npz")
     given_signals = [signal("", index=n, lot="", layer="", source="a.npz") for n in range(2)]
     (event,) = find_events(given_signals, PARAMS, tallies={place: Tally(900, {"Grid": 40, "Normal": 860})})
-    assert "Grid (medium) on 40 of 900 wafers of source a.npz" in event.summary
+    assert "Grid (medium) on 40 of 900 wafers so far of source a.npz" in event.summary
     assert "over the 2 latest" in event.summary
 
 
@@ -129,7 +129,8 @@ def test_the_summary_says_what_the_wafers_share_and_what_the_others_do_not():
     assert "Grid (medium) on 3 of 9 wafers" in event.summary
     assert "Mean probability 0.80." in event.summary
     assert "Wafers: W00, W01, W02." in event.summary
-    assert "All affected wafers ran on chamber B; so did 2 of the 6 others." in event.summary
+    assert "All affected wafers ran on chamber B, as did 2 of the 6 others." in event.summary
+    assert "tool T1, as did all others." in event.summary
     assert str(ADVICE["Grid"]) in event.summary
 
 

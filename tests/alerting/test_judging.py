@@ -92,11 +92,22 @@ def test_a_closed_event_stays_closed(store, fab):
     assert rows(store)[0]["state"] == "closed"
 
 
+@pytest.fixture
+def later(clock):
+    """A clock that is a minute later each time."""
+
+    def now():
+        clock.pass_s(60)
+        return clock()
+
+    return now
+
+
 @pytest.mark.parametrize("pass_size", [1, 7, 5_000])
-def test_an_archive_without_lots_is_one_alert_per_signature_whatever_the_batches(store, fab, pass_size):
+def test_an_archive_without_lots_is_one_alert_per_signature_whatever_the_batches(store, fab, pass_size, later):
     decisions = (["Edge-Ring", "none", "Loc", "none", "Unknown", "Review"] * 20)[:115]
     fab.score(decisions, lot="", layer=None, source="archive.npz")
-    report = run(store, pass_size=pass_size)
+    report = run(store, pass_size=pass_size, now=later)
     assert report.judged == 115
     assert sorted((a["signature"], len(a["wafers"])) for a in rows(store)) == [
         ("Edge-Ring", 20),
@@ -104,15 +115,15 @@ def test_an_archive_without_lots_is_one_alert_per_signature_whatever_the_batches
         ("Unknown", 19),
     ]
     by_signature = {a["signature"]: a["summary"] for a in rows(store)}
-    assert "Edge-Ring (high) on 20 of 115 wafers of source archive.npz" in by_signature["Edge-Ring"]
+    assert "Edge-Ring (high) on 20 of 115 wafers so far of source archive.npz" in by_signature["Edge-Ring"]
 
 
-def test_the_wafers_of_one_row_are_bounded_and_the_summary_counts_all(store, fab):
+def test_the_wafers_of_one_row_are_bounded_and_the_summary_counts_all(store, fab, later):
     fab.score(["Loc"] * (STORED_WAFERS + 100), lot="", source="archive.npz")
-    run(store, pass_size=150)
+    run(store, pass_size=150, now=later)
     (alert,) = rows(store)
     assert len(alert["wafers"]) == STORED_WAFERS
-    assert "on 600 of 600 wafers" in alert["summary"]
+    assert "on 600 of 600 wafers so far" in alert["summary"]
 
 
 def test_a_class_without_an_entry_is_a_medium_defect(store, fab):
@@ -126,3 +137,24 @@ def test_layers_absent_or_empty_are_the_same_place(store, fab):
     fab.score(["Grid"], layer=None, source="a.001")
     fab.score(["Grid"], layer="", source="b.001", first=1)
     assert len(run(store).opened) == 1
+
+
+def test_an_archive_is_not_counted_anew_for_each_batch(store, fab, clock):
+    fab.score(["Loc", "Loc"], lot="", source="archive.npz")
+    run(store, now=clock)
+    before = rows(store)[0]
+    fab.score(["Loc", "none"], lot="", source="archive.npz", first=2)
+    run(store, now=clock)
+    soon = rows(store)[0]
+    assert (len(soon["wafers"]), soon["summary"], soon["changed_at"]) == (3, before["summary"], before["changed_at"])
+    clock.pass_s(5)
+    fab.score(["Loc"], lot="", source="archive.npz", first=4)
+    run(store, now=clock)
+    assert "on 4 of 5 wafers so far of source archive.npz" in rows(store)[0]["summary"]
+
+
+def test_single_wafers_of_an_archive_add_up_over_batches(store, fab, clock):
+    for n in range(3):
+        fab.score(["none", "Loc", "none"], lot="", source="archive.npz", first=3 * n)
+        assert len(run(store, now=clock).opened) == (1 if n == 1 else 0)
+    assert [w["index"] for w in rows(store)[0]["wafers"]] == [1, 4, 7]

@@ -54,12 +54,12 @@ def campaign(tmp_path, receiver, seed: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_anywhere_each_event_is_one_row_and_reaches_every_sink(tmp_path, receiver, seed):
     assert campaign(tmp_path, receiver, seed) > 0
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(4, 60))
+@pytest.mark.parametrize("seed", range(2, 60))
 def test_killed_anywhere_soak(tmp_path, receiver, seed):
     campaign(tmp_path, receiver, seed)

@@ -120,8 +120,7 @@ def case(request, workspace, receiver):
 
     def read():
         return [
-            (a["labels"]["signature"], a["annotations"]["summary"], a["annotations"]["idempotency_key"])
-            for a in firing(url, message().key)
+            (a["labels"]["signature"], a["annotations"]["summary"], a["annotations"]["idempotency_key"]) for a in firing(url, message().key)
         ]
 
     return AlertmanagerSink(url, workspace), read

@@ -52,7 +52,7 @@ def test_na_is_nan_with_and_without_image_lists(read):
 
 def test_string_columns_stay_text(read):
     content = sample.KLARF18.replace("ImageList IMAGEINFO", "string REMARK")
-    content = re.sub(r'Images \d \{.*\};\n', '"a; b";\n', content).replace(" 0 N;", " 0 N;")
+    content = re.sub(r"Images \d \{.*\};\n", '"a; b";\n', content).replace(" 0 N;", " 0 N;")
     assert read(content)[0].map.attributes["REMARK"].tolist() == ["N", "a; b", "a; b"]
 
 

@@ -102,7 +102,9 @@ def test_case_of_record_names_does_not_matter(read, random):
 @quick
 @given(
     st.lists(
-        st.tuples(st.floats(0, 5000), st.floats(0, 4000), st.integers(-40, 40), st.integers(-40, 40)), min_size=1, max_size=30
+        st.tuples(st.floats(0, 5000), st.floats(0, 4000), st.integers(-40, 40), st.integers(-40, 40)),
+        min_size=1,
+        max_size=30,
     )
 )
 def test_places_agree_with_a_naive_parser(read, defects):
@@ -242,6 +244,20 @@ def test_geometry_carries_over_to_the_next_wafer(read):
     wafers = read(f'{first}WaferID "W1";{second}')
     assert np.array_equal(wafers[0].map.xy_um, wafers[1].map.xy_um)
     assert wafers[1].map.info.slot is None
+
+
+def test_fields_between_summary_and_wafer_id_belong_to_the_next_wafer(read):
+    early = "ResultTimestamp 02-03-24 09:09:09;\nSampleCenterLocation 0 0;\nSlot 9;\n"
+    first, second = sample.klarf12(wafers=2).split('WaferID "W1";')
+    second = re.sub(r"(SampleCenterLocation|Slot) [^;]*;\n", "", second)
+    one, two = read(f'{first}{early}WaferID "W1";{second}')
+    assert sample.same(one, read(sample.klarf12())[0])
+    assert (two.map.info.slot, two.map.info.inspected_at.hour, two.map.origin_um) == (9, 9, (0, 0))
+
+
+def test_fields_behind_the_last_summary_make_no_wafer(read):
+    content = sample.klarf12().replace("EndOfFile", 'WaferStatus "S";\nLotID "L1";\nEndOfFile')
+    assert sample.same(read(content)[0], read(sample.klarf12())[0])
 
 
 def test_tests_add_their_dies(read):

@@ -29,9 +29,7 @@ def outcome(path, module, content):
     try:
         return list(module.read(path, LIMITS))
     except FormatError as error:
-        assert error.reason.action
-        assert len(str(error)) < 1500
-        return None
+        return None if error.reason.action and len(str(error)) < 1500 else pytest.fail(f"no good reason: {error}")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -40,7 +38,8 @@ def test_a_file_cut_at_any_byte_never_gives_another_map(tmp_path, name):
     path = tmp_path / "cut"
     expected = outcome(path, module, whole)
     survived = 0
-    for length in range(len(whole)):
+    # Every byte of the small file, every seventh of the others (all of them in the long campaign).
+    for length in range(0, len(whole), 1 if SOAK or name == "klarf12" else 7):
         found = outcome(path, module, whole[:length])
         if found is not None:
             survived += 1
@@ -69,7 +68,21 @@ def test_moved_tokens_raise_nothing_but_format_errors(tmp_path, name, seed):
     module, whole = FILES[name]
     rng = np.random.default_rng(seed)
     tokens = whole.split()
-    odd = [b"1e999", b"-1e308", b"99999999999999999999", b"nan", b"NA", b"-inf", b'"', b";", b"{", b"}", b"\xff\xfe", b"0x1p3", b"1_0"]
+    odd = [
+        b"1e999",
+        b"-1e308",
+        b"99999999999999999999",
+        b"nan",
+        b"NA",
+        b"-inf",
+        b'"',
+        b";",
+        b"{",
+        b"}",
+        b"\xff\xfe",
+        b"0x1p3",
+        b"1_0",
+    ]
     for _ in range(ROUNDS):
         damaged = list(tokens)
         at = int(rng.integers(0, len(damaged)))

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from inspection.errors import InputError
 from inspection.formats.klarf_writer import write_klarf12, write_klarf18
+from inspection.formats.table import read
+from inspection.params import Ingest
 from inspection.wafer.maps import DefectMap, WaferInfo
 
 INFO = WaferInfo(
@@ -73,10 +75,7 @@ def test_klarf18_positions_come_back_to_half_a_nanometre(tmp_path, points):
     columns = [c.split()[1] for c in found[1].split(",")]
     rows = np.array([r.split() for r in found[3].strip().rstrip(";").split(";")], float)
     assert len(rows) == int(found[2]) == 400
-    pitch, centre = (
-        np.array(re.search(name + r" 2 {(.*?)}", text)[1].split(","), float)
-        for name in ("DiePitch", "SampleCenterLocation")
-    )
+    pitch, centre = (np.array(re.search(name + r" 2 {(.*?)}", text)[1].split(","), float) for name in ("DiePitch", "SampleCenterLocation"))
     assert np.abs(positions(columns, rows, pitch, centre) / 1000 - points).max() < 6e-4
     assert text.rstrip().endswith("EndOfFile;")
     assert text.count("{") == text.count("}")
@@ -136,9 +135,7 @@ def test_header_names_the_wafer(tmp_path, points):
 
 def test_attributes_become_columns_under_their_names(tmp_path, points):
     size = np.round(np.linspace(0.1, 9, 400), 3)
-    write_klarf12(
-        tmp_path / "a.klarf", [defect_map(points, DSIZE=size, CLASSNUMBER=np.arange(400), TEST=np.ones(400, int))]
-    )
+    write_klarf12(tmp_path / "a.klarf", [defect_map(points, DSIZE=size, CLASSNUMBER=np.arange(400), TEST=np.ones(400, int))])
     got = naive12((tmp_path / "a.klarf").read_text())
     columns = got["DefectRecordSpec"][1:]
     rows = np.array(got["DefectList"], float).reshape(-1, len(columns))
@@ -174,3 +171,20 @@ def test_a_map_without_dies_is_one_die_as_large_as_the_wafer(tmp_path):
     assert "SampleTestPlan" not in got
     assert np.array(got["DiePitch"], float).tolist() == [300_000, 300_000]
     assert float(got["AreaPerTest"][0]) == pytest.approx(np.pi * 150_000**2)
+
+
+@pytest.mark.parametrize("write", [write_klarf12, write_klarf18])
+def test_our_own_reader_gives_the_map_back(tmp_path, points, write):
+    size = np.round(np.linspace(0.1, 9, 400), 3)
+    wanted = defect_map(points, DSIZE=size, CLASSNUMBER=np.arange(400) % 3)
+    write(tmp_path / "a.klarf", [wanted, replace(wanted, info=replace(INFO, wafer="04", slot=4, chamber=None))])
+    got = [wafer.map for wafer in read(tmp_path / "a.klarf", Ingest())]
+    assert got[0].info == INFO
+    assert (got[1].info.wafer, got[1].info.tool, got[1].info.chamber) == ("04", "ETCH1", None)
+    for m in got:
+        np.testing.assert_allclose(m.xy_um, points, atol=6e-4)
+        assert m.pitch_um == pytest.approx(wanted.pitch_um)
+        assert m.origin_um == pytest.approx(wanted.origin_um)
+        assert set(map(tuple, m.dies.tolist())) == set(map(tuple, wanted.dies.tolist()))
+        np.testing.assert_allclose(m.attributes["DSIZE"], size)
+        np.testing.assert_array_equal(m.attributes["CLASSNUMBER"], np.arange(400) % 3)

@@ -111,6 +111,17 @@ def test_a_bad_sidecar_is_refused(tmp_path, content):
     assert caught.value.reason.code == "raster.sidecar"
 
 
+@pytest.mark.parametrize(("polarity", "found"), [("bright", 2), ("dark", 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_a_broken_threshold_means_the_same_in_every_type(tmp_path, dtype, polarity, found):
+    background = 0 if polarity == "bright" else 9
+    image = np.full((20, 20), background, dtype)
+    image[0, :3] = 2, 3, 4
+    np.save(tmp_path / "a.npy", image)
+    (tmp_path / "a.yaml").write_text(f"threshold: 2.5\npolarity: {polarity}\n")
+    assert only(tmp_path / "a.npy").map.defects == found
+
+
 def test_a_dense_raster_is_refused_and_told_what_to_do(tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(1).integers(0, 255, size=(200, 200), dtype=np.uint8))
     with pytest.raises(FormatError, match="threshold") as caught:

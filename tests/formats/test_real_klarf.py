@@ -86,9 +86,7 @@ def test_a_summary_against_an_empty_list_is_a_note(read):
     assert wafer.notes == ("summary: test 1 declares NDEFECT 40, the list holds 0",)
 
 
-@pytest.mark.parametrize(
-    ("name", "code"), [("bad12.klarf", "klarf.no_defect_list"), ("bad12DefectList.klarf", "klarf.rows")]
-)
+@pytest.mark.parametrize(("name", "code"), [("bad12.klarf", "klarf.no_defect_list"), ("bad12DefectList.klarf", "klarf.rows")])
 def test_files_broken_on_purpose_are_refused(read, name, code):
     with pytest.raises(FormatError, match=re.escape(code)):
         read(f"jklarfreader/{name}")

@@ -40,9 +40,7 @@ def filled(store: Store) -> None:
             {**score, "file_sha256": "1", "index": 2, "model_sha256": "new", "decision": "Grid", "judged_at": None},
         ])  # fmt: skip
         states = ["open", "open", "acknowledged", "closed"]
-        c.execute(
-            alerts.insert(), [{**alert, "key": f"k{n}", "signature": "s", "state": s} for n, s in enumerate(states)]
-        )
+        c.execute(alerts.insert(), [{**alert, "key": f"k{n}", "signature": "s", "state": s} for n, s in enumerate(states)])
         c.execute(outbox.insert(), [
             {"alert_id": n + 1, "sink": "log", "state": s, "attempts": 0, "next_at": T0}
             for n, s in enumerate(["waiting", "sent", "dead", "sent"])

@@ -58,7 +58,13 @@ class Fab:
         report = self.root / "report"
         report.mkdir(exist_ok=True)
         (report / "report.html").write_text("<p>looks good</p>")
-        values = {"actor": "alice", "reason": "test", "metrics": {"macro_f1": macro_f1, "recall": {"Edge Ring": 0.5, "none": None}, "model": "net"}, "lineage": LINEAGE, "guard": "pass"}
+        values = {
+            "actor": "alice",
+            "reason": "test",
+            "metrics": {"macro_f1": macro_f1, "recall": {"Edge Ring": 0.5, "none": None}, "model": "net"},
+            "lineage": LINEAGE,
+            "guard": "pass",
+        }
         values |= {"params": {"train": {"epochs": 3}, "many": {f"p{n}": [n] for n in range(120)}}, "report": report}
         return register(self.registry, self.store, bundle, bundles=self.bundles, **(values | options))
 

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 def digest(root: Path) -> dict[str, str]:
-    return {
-        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in sorted(root.rglob("*"))
-        if p.is_file()
-    }
+    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*")) if p.is_file()}
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -46,9 +42,7 @@ def test_same_arguments_give_the_same_bytes(fab, tmp_path):
 
 def test_a_lot_does_not_depend_on_how_many_were_asked_for(fab, tmp_path):
     simulate(tmp_path / "few", lots=3, wafers=10, seed=11, difficulty="hard", format="mixed", raster_px=256)
-    simulate(
-        tmp_path / "late", lots=2, wafers=10, seed=11, difficulty="hard", format="mixed", raster_px=256, first_lot=7
-    )
+    simulate(tmp_path / "late", lots=2, wafers=10, seed=11, difficulty="hard", format="mixed", raster_px=256, first_lot=7)
     whole = digest(fab[0])
     for name in ("few", "late"):
         part = {k: v for k, v in digest(tmp_path / name).items() if "/" in k}

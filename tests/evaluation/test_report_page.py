@@ -1,0 +1,133 @@
+import csv
+import re
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pytest
+
+from inspection.errors import InputError, InputNotFoundError
+from inspection.evaluation.evaluation import Part, evaluate
+from inspection.evaluation.report import Background, write_report
+from inspection.params import Evaluate
+from inspection.wafer.maps import DefectMap, DieMap, WaferInfo
+from inspection.wafer.taxonomy import Taxonomy, WaferClass
+
+NAMES = ("Donut", "Normal", "<b>Ring</b>", "Rare")
+TAXONOMY = Taxonomy(tuple(WaferClass(n, normal=n == "Normal") for n in NAMES))
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    rng = np.random.default_rng(0)
+
+    def part(n):
+        truth = rng.choice(4, n, p=[0.3, 0.5, 0.2, 0.0])
+        logits = rng.normal(size=(n, 4)) + 2.0 * np.eye(4)[truth]
+        p = np.exp(logits)
+        return Part(truth=truth, probabilities=p / p.sum(axis=1, keepdims=True), group=rng.integers(0, 6, n))
+
+    return evaluate(part(120), part(80), TAXONOMY, Evaluate(bootstrap=20), rng)
+
+
+def maps(positions):
+    rng = np.random.default_rng(1)
+    info = [WaferInfo(lot="LOT<1>", wafer=str(p)) for p in positions]
+    return [
+        DieMap(info=i, status=rng.integers(0, 3, (20, 22)).astype(np.uint8))
+        if p % 2
+        else DefectMap(info=i, xy_um=rng.normal(0, 40_000, (50, 2)))
+        for p, i in zip(positions, info, strict=True)
+    ]
+
+
+BACKGROUND = Background(
+    title="wafer_net <3>",
+    wafers={"training": {"Donut": 40, "Normal": 70}, "validation": {"Normal": 3}, "test": {"Donut": 5}},
+    lots={"training": 9, "validation": 1, "test": 6},
+    history=[{"epoch": 1, "loss": 2.0, "validation_macro_f1": 0.3}, {"epoch": 2, "loss": 1.0, "validation_macro_f1": 0.6}],
+    baseline=("champion 2", {"macro_f1": 0.5, "escape_rate": 0.2}),
+    lineage={"snapshot": "3f9a", "seed": 0},
+    limits=("The wafers were simulated.",),
+)
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.tags, self.text, self.open = [], [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [v for k, v in attrs if k in ("src", "href", "data")]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.slow
+def test_the_page_stands_alone_and_says_what_an_engineer_needs(tmp_path, evaluation):
+    path = write_report(tmp_path, evaluation, BACKGROUND, maps)
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert page.links
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)  # no network
+    assert not {"script", "link", "iframe", "b>ring<"} & set(page.tags)
+    assert not re.search(r"url\(|@import", text)
+    for wanted in ("Macro-F1", "Escapes", "Overkill", "Asks a person", "What these numbers cannot say", "No test wafers of Rare",
+                   "The wafers were simulated.", "champion 2", "wafer_net <3>", "<b>Ring</b>", "LOT<1>", "3f9a"):  # fmt: skip
+        assert wanted in page.text
+    for name in ("confusion.png", "roc.png"):
+        assert cv2.imread(str(tmp_path / name)) is not None
+    assert {p.name for p in tmp_path.rglob("*") if p.is_file()} == {"report.html", "confusion.png", "roc.png", "confusion.csv", "roc.csv"}
+
+
+@pytest.mark.slow
+def test_the_same_evaluation_gives_the_same_bytes_and_reads_only_the_maps_it_shows(tmp_path, evaluation):
+    asked, drawn = [], []
+
+    def counted(positions):
+        asked.extend(positions)
+        return maps(positions)
+
+    first = write_report(tmp_path / "a", evaluation, BACKGROUND, counted, lambda done, total: drawn.append((done, total)))
+    again = write_report(tmp_path / "b", evaluation, BACKGROUND, maps)
+    assert first.read_bytes() == again.read_bytes()
+    assert asked == sorted(set(asked))
+    assert len(asked) <= 7 * len(NAMES)
+    assert drawn[-1] == (len(asked), len(asked))
+
+
+@pytest.mark.slow
+def test_the_tables_for_plots_hold_every_wafer_and_whole_curves(tmp_path, evaluation):
+    write_report(tmp_path, evaluation, Background(title="x"))
+    with (tmp_path / "plots" / "confusion.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [r["predicted"] for r in rows] == list(evaluation.decisions)
+    assert [r["actual"] for r in rows] == [NAMES[t] for t in evaluation.test.truth]
+    with (tmp_path / "plots" / "roc.csv").open(newline="") as stream:
+        donut = [r for r in csv.DictReader(stream) if r["class"] == "Donut"]
+    assert (donut[0]["fpr"], donut[-1]["tpr"]) == ("0.000000", "1.000000")
+
+
+@pytest.mark.slow
+def test_the_history_may_be_a_csv_file(tmp_path, evaluation):
+    history = tmp_path / "history.csv"
+    history.write_text("epoch,loss,validation_macro_f1\n1,2.0,\n2,1.0,0.5\n")
+    page = write_report(tmp_path, evaluation, Background(title="x", history=history)).read_text()
+    assert "<h2>Training</h2>" in page
+    with pytest.raises(InputNotFoundError, match="training history"):
+        write_report(tmp_path, evaluation, Background(title="x", history=tmp_path / "none.csv"))
+
+
+def test_maps_that_do_not_match_are_refused(tmp_path, evaluation):
+    with pytest.raises(InputError, match="one map per position"):
+        write_report(tmp_path, evaluation, Background(title="x"), lambda _: [])
+    assert list(tmp_path.iterdir()) == []
