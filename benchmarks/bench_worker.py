@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,13 @@ from inspection.params import Infer
 from inspection.scoring.decision import Scored
 from inspection.store.database import Store
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from inspection.wafer.maps import DefectMap
+
 CLASSES = [f"class-{i}" for i in range(13)]
 
 
@@ -39,14 +47,14 @@ class Stack:
         self.weights = [rng.standard_normal((width, width), dtype=np.float32) / width**0.5 for _ in range(layers)]
         self.bins = round(width**0.5)
 
-    def prepare(self, maps):
+    def prepare(self, maps: Sequence[DefectMap]) -> NDArray[np.float32]:
         views = np.zeros((len(maps), self.bins * self.bins), np.float32)
         for view, m in zip(views, maps, strict=True):
             cell = ((m.xy_um + 150_000) / 300_000 * self.bins).astype(int).clip(0, self.bins - 1)
             np.add.at(view, cell[:, 1] * self.bins + cell[:, 0], 1)
         return views
 
-    def score(self, views):
+    def score(self, views: NDArray[np.float32]) -> list[Scored]:
         for weight in self.weights:
             views = np.maximum(views @ weight, 0)
         votes = np.exp(views[:, : len(CLASSES)])

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InputNotFoundError
+from inspection.formats.canonical import read_shard, shard_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,6 @@ class ShardReader:
         InputNotFoundError
             No shard for a file, or no such wafer in it.
         """
-        from inspection.formats.canonical import read_shard  # noqa: PLC0415 - pyarrow is slow to import
-
         maps: list[WaferMap] = []
         for sha256, group in groupby(payloads, key=lambda payload: payload["file_sha256"]):
             positions = self._positions(sha256)
@@ -55,8 +54,6 @@ class ShardReader:
         return self._folder / f"{sha256}.parquet"
 
     def _read_positions(self, sha256: str) -> dict[int, int]:
-        from inspection.formats.canonical import shard_index  # noqa: PLC0415 - pyarrow is slow to import
-
         path = self._path(sha256)
         if not path.is_file():
             raise InputNotFoundError(f"No canonical shard: expected {path}. Ingest the file again.")

@@ -87,7 +87,7 @@ def store(request, tmp_path):
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     else:
-        import psycopg  # noqa: PLC0415 - the fixture has checked that it is there
+        import psycopg
 
         base, name = request.getfixturevalue("postgres"), f"t{next(_numbers)}"
         dsn = base.replace("+psycopg", "") + "postgres"
