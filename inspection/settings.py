@@ -21,14 +21,14 @@ class Settings(BaseSettings):
     """``local`` lets one person promote and lineage be missing; ``production`` asks for both persons and full lineage."""
     store_url: str | None = None
     """SQLAlchemy URL of the store; default: SQLite below the workspace."""
-    ledger_url: str | None = None
-    """Database URL of the job ledger; default: SQLite below the workspace."""
     mlflow_uri: str | None = None
     """MLflow tracking and registry URI; default: SQLite below the workspace."""
     alertmanager_url: str | None = None
     """Base URL of an Alertmanager, for example ``http://127.0.0.1:9093``; default: not used."""
     webhook_url: SecretStr | None = None
     """URL that receives each alert as JSON; default: not used."""
+    webhook_secret: SecretStr | None = None
+    """Signs each webhook call (``X-Inspection-Signature: sha256=...``); default: unsigned."""
     notify_urls: SecretStr | None = None
     """Apprise URLs (mail, chat), separated by blanks; default: not used."""
     actor: str = Field(default="local-user")
@@ -63,7 +63,6 @@ class Workspace:
         self.bundles = root / "bundles"
         """Registered bundles: ``bundles/SHA256/``."""
         self.store = root / "store.sqlite"
-        self.ledger = root / "ledger.sqlite"
         self.mlflow = root / "mlflow.sqlite"
         self.mlflow_artifacts = root / "mlartifacts"
         self.prefect = root / "prefect"

@@ -173,8 +173,8 @@ def _message(store: Store, alert: Mapping[str, Any], workspace: Workspace, draw:
 def _picture(alert: Mapping[str, Any], workspace: Workspace, draw: Callable[[Event], bytes | None]) -> str | None:
     try:
         png = draw(event_of(alert))
-    except (InspectionError, OSError, ValueError) as error:
-        # An alert without its picture is worth more than no alert.
+    except (InspectionError, OSError, ValueError, LookupError) as error:
+        # A map that is gone or cannot be drawn: an alert without its picture is worth more than no alert.
         log.warning("No picture for alert %s: %s", alert["key"], error)
         return None
     if png is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -53,16 +53,15 @@ def judge(data: Path, params: Params, report: Callable[[int, int, str], None], l
     rng = np.random.default_rng(params.base.seed)
 
     network_file = data / "model" / "model.keras"
-    network = keras.saving.load_model(network_file, compile=False, safe_mode=True)
     raw = Bundle(taxonomy, views.spec, np.full(len(taxonomy), 0.5), 1.0, tuple(turns), lineage=lineage)
-    predictor = Predictor(raw, network, BATCH_SIZES)
+    predictor = Predictor.of(raw, network_file, BATCH_SIZES)
 
     def outputs(indices: NDArray[np.intp], what: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return predictor.outputs(views.take(indices), lambda done, total: report(done, total, what))
 
     validation, known = outputs(rows["validation"], "validation wafers")
     test, seen = outputs(rows["test"], "test wafers")
-    plain = Predictor(Bundle(taxonomy, views.spec, raw.thresholds, 1.0), network, BATCH_SIZES)
+    plain = Predictor.of(Bundle(taxonomy, views.spec, raw.thresholds, 1.0), network_file, BATCH_SIZES)
     sample = np.sort(rng.permutation(rows["train"])[:DETECTOR_WAFERS])
     _, trained = plain.outputs(views.take(sample), lambda done, total: report(done, total, "training wafers"))
 
@@ -106,7 +105,7 @@ def _write_pages(data: Path, judged: Evaluation, split: pd.DataFrame, params: Pa
     parts = used.groupby("part")
     background = Background(
         title=f"{params.train.model}, snapshot {lineage.get('snapshot_sha256', '')[:8]}",
-        wafers={part: parts.get_group(part)["label"].value_counts().to_dict() for part in PARTS if part in parts.groups},
+        wafers={part: Counter(parts.get_group(part)["label"]) for part in PARTS if part in parts.groups},
         lots={part: parts.get_group(part)["group"].nunique() for part in PARTS if part in parts.groups},
         history=data / "history.csv",
         lineage=lineage,

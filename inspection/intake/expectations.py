@@ -185,7 +185,7 @@ class _Project:
             result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["lot", "layer", "wafer"]},
             run_id=self._gx.RunIdentifier(run_name=name),
         )
-        return result.results  # type: ignore[no-any-return]
+        return result.results
 
     def build_docs(self) -> None:
         """Write the pages of these runs and the index of all, then take everything out that would call the network."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from inspection.wafer.taxonomy import REVIEW, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -38,8 +37,9 @@ def decide(
 ) -> list[str]:
     """The decision for each wafer.
 
-    A class is a candidate when its probability reaches its threshold; the likeliest candidate wins. No candidate: ``Review``.
-    A wafer that the unknown detector flags is ``Unknown`` whatever its probabilities.
+    The likeliest class, when its probability reaches the threshold of that class; otherwise ``Review``. A wafer that the unknown
+    detector flags is ``Unknown`` whatever its probabilities. (A less likely class never wins because its own threshold happens to be
+    low: thresholds nearest to (0, 1) of rare classes lie at a few percent.)
 
     Parameters
     ----------
@@ -52,9 +52,11 @@ def decide(
     -------
     list of n str
     """
-    passing = np.where(probabilities >= thresholds[None, :], probabilities, -1.0)
-    best = passing.argmax(axis=1) if len(passing) else np.zeros(0, dtype=int)
-    decisions = [names[k] if passing[i, k] >= 0 else REVIEW for i, k in enumerate(best)]
+    if len(probabilities) == 0:
+        return []
+    likeliest = probabilities.argmax(axis=1)
+    passed = probabilities.max(axis=1) >= thresholds[likeliest]
+    decisions = [names[k] if ok else REVIEW for k, ok in zip(likeliest, passed, strict=True)]
     if unknown is not None:
         decisions = [UNKNOWN if flag else decision for flag, decision in zip(unknown, decisions, strict=True)]
     return decisions

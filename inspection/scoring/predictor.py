@@ -58,9 +58,13 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path, batch_sizes: Sequence[int] = (8, 64)) -> Predictor:
         """Read, verify and warm up the bundle in ``folder``; raises ``BundleError`` when it was changed."""
-        bundle = read_bundle(folder)
-        network = keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True)
+        bundle, network = read_bundle(folder), _network(folder / NETWORK)
         return cls(bundle, network, batch_sizes, sha256=bundle_sha256(folder), config=config_sha256(folder))
+
+    @classmethod
+    def of(cls, bundle: Bundle, network_file: Path, batch_sizes: Sequence[int]) -> Predictor:
+        """A predictor for a network that training just wrote, before it is part of a bundle."""
+        return cls(bundle, _network(network_file), batch_sizes)
 
     def prepare(self, maps: Sequence[WaferMap]) -> Views:
         """Render ``maps`` as the model sees them."""
@@ -130,6 +134,10 @@ class Predictor:
             np.zeros((count, s.tiles, s.tile_px, s.tile_px, 3), np.uint8),
             s,
         )
+
+
+def _network(path: Path) -> keras.Model:
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def _turn_views(views: Views, turn: NDArray[np.float64]) -> Views:

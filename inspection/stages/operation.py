@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inspection.settings import Workspace
     from inspection.stages.place import Report
 
-TRAINING_FAB = {"lots": 40, "wafers": 25, "seed": 0, "difficulty": "easy", "format": "klarf12"}
+TRAINING_FAB: dict[str, Any] = {"lots": 40, "wafers": 25, "seed": 0, "difficulty": "easy", "format": "klarf12"}
 """The small fab of a run without input: what the first champion is trained on."""
 FRESH_LOTS = 3
 """Lots that the fab delivers after the champion was promoted: they land unlabelled, are scored and may alert."""
@@ -42,7 +42,7 @@ def simulate(workspace: Workspace, _params: Params, *, report: Report = silent, 
     written = folder / "truth.csv"
     if written.is_file():
         return {"folder": str(folder), "idle": True}
-    options = {**TRAINING_FAB, "lots": FRESH_LOTS, "first_lot": int(TRAINING_FAB["lots"]) + 1} if fresh else dict(TRAINING_FAB)
+    options = {**TRAINING_FAB, "lots": FRESH_LOTS, "first_lot": TRAINING_FAB["lots"] + 1} if fresh else dict(TRAINING_FAB)
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
     result = simulate_fab(aside, labelled=not fresh, report=report, **options)

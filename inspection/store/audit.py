@@ -81,7 +81,7 @@ def verify(store: Store) -> list[ChainFault]:
                 faults.append(ChainFault(row["id"], f"rows {expected} to {row['id'] - 1} are missing"))
             if row["previous_hash"] != previous:
                 faults.append(ChainFault(row["id"], "does not follow the row before it"))
-            if row["hash"] != _digest(row["previous_hash"], row):
+            if row["hash"] != _digest(row["previous_hash"], dict(row)):
                 faults.append(ChainFault(row["id"], "was changed after it was written"))
             previous, expected = row["hash"], row["id"] + 1
     return faults

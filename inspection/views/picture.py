@@ -198,8 +198,8 @@ def _paint_points(canvas: NDArray[np.uint8], wafer: DefectMap, size_px: int) -> 
     count = np.bincount(place[:, 1] * side + place[:, 0], minlength=side * side).reshape(side, side).astype(np.float32)
     # Few defects: bold dots that cannot be overlooked. Many: small, light ones, so that density stays visible.
     crowd = np.clip(np.log10(wafer.defects) / 4.0, 0.0, 1.0)  # 0 for one defect, 1 from ten thousand on
-    radius = max(1.3, (3.6 - 2.4 * crowd) * _OVERSAMPLED * size_px / 480)
-    opacity = 0.95 - 0.35 * crowd
+    radius = max(1.3, (3.6 - 2.4 * crowd) * _OVERSAMPLED * (size_px / 480) ** 0.6)  # small pictures keep visible dots
+    opacity = (0.95 - 0.35 * crowd) * min(1.0, 20_000 / wafer.defects) ** 0.5
     overlap = cv2.filter2D(count, cv2.CV_32F, _dot(radius), borderType=cv2.BORDER_CONSTANT)
     touched = overlap > 0.0
     alpha = 1.0 - np.exp(np.log1p(-opacity) * overlap[touched])[:, None]

@@ -203,7 +203,7 @@ def test_the_picture_is_drawn_once_and_known_to_every_message(store, clock, send
 
 
 @pytest.mark.usefixtures("one_alert")
-@pytest.mark.parametrize("error", [InputError("no shard"), OSError("disk full"), None])
+@pytest.mark.parametrize("error", [InputError("no shard"), OSError("disk full"), KeyError("no such wafer"), None])
 def test_an_alert_that_cannot_be_drawn_is_sent_without_a_picture(error, caplog, send):
     def draw(_):
         if error is not None:

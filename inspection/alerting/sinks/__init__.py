@@ -28,7 +28,9 @@ def configured(settings: Settings, workspace: Workspace) -> list[Sink]:
     if settings.webhook_url is not None:
         from inspection.alerting.sinks.webhook import WebhookSink  # noqa: PLC0415
 
-        sinks.append(WebhookSink(settings.webhook_url.get_secret_value()))
+        secret = settings.webhook_secret
+        key = None if secret is None else secret.get_secret_value().encode()
+        sinks.append(WebhookSink(settings.webhook_url.get_secret_value(), key))
     if settings.notify_urls is not None:
         from inspection.alerting.sinks.notify import NotifySink  # noqa: PLC0415
 
