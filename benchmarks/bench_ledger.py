@@ -1,8 +1,8 @@
 """DBOS Transact against leased rows, both on SQLite: throughput, takeover and kill -9.
 
-``python benchmarks/bench_ledger.py [--wafers 10000] [--kills 5]`` prints the table that decided ``inspection/inference/ledger.py``. Every worker is a
-process of its own that scores nothing: what is timed is the ledger. Outcomes go to a table without a unique key, so that a second
-outcome of one wafer is seen and not swallowed.
+``python benchmarks/bench_ledger.py [--wafers 10000] [--kills 5]`` prints the table that decided
+``inspection/inference/ledger.py``. Every worker is a process of its own that scores nothing: what is timed is the ledger.
+Outcomes go to a table without a unique key, so that a second outcome of one wafer is seen and not swallowed.
 
 * ``dbos wafer``: a workflow per wafer; 64 running workflows are coalesced into a batch, as the worker would.
 * ``dbos batch``: a workflow per 64 wafers, coalesced already when put; outcomes commit with the step's record (its datasource).
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import queue
-import random
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +21,9 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 BATCH = 64
 KINDS = ("dbos wafer", "dbos batch", "leased rows")
@@ -45,14 +47,14 @@ def outcomes(folder: Path) -> list[int]:
 # ---- DBOS ----------------------------------------------------------------------------------------------------------
 
 
-def dbos_engine(folder: Path):
-    from sqlalchemy import create_engine, event
+def dbos_engine(folder: Path) -> Any:
+    from sqlalchemy import create_engine, event  # noqa: PLC0415 - each engine is imported only by its own runs
 
     # WAL and synchronous=NORMAL, as the store has it: DBOS's own default (rollback journal, FULL) is slower still.
     engine = create_engine(f"sqlite:///{folder / 'dbos.sqlite'}", connect_args={"timeout": 30})
 
     @event.listens_for(engine, "connect")
-    def pragmas(connection, _):
+    def pragmas(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA busy_timeout=30000")
@@ -62,8 +64,8 @@ def dbos_engine(folder: Path):
 
 
 def dbos_worker(folder: Path, kind: str, executor: str) -> None:
-    from dbos import DBOS, DBOSPortableJSONSerializer, SQLAlchemyDatasource
-    from sqlalchemy import text
+    from dbos import DBOS, DBOSPortableJSONSerializer, SQLAlchemyDatasource  # noqa: PLC0415 - each engine is imported only by its own runs
+    from sqlalchemy import text  # noqa: PLC0415
 
     config = {
         "name": "spike",
@@ -87,9 +89,7 @@ def dbos_worker(folder: Path, kind: str, executor: str) -> None:
 
     @source.transaction
     def write(items: list[dict]) -> str:
-        source.sql_session().execute(
-            text("INSERT INTO outcomes (wafer) VALUES (:index)"), [{"index": i["index"]} for i in items]
-        )
+        source.sql_session().execute(text("INSERT INTO outcomes (wafer) VALUES (:index)"), [{"index": i["index"]} for i in items])
         return "scored"
 
     @DBOS.workflow(name="batch")
@@ -119,8 +119,8 @@ def dbos_worker(folder: Path, kind: str, executor: str) -> None:
     threading.Event().wait()
 
 
-def dbos_client(folder: Path):
-    from dbos import DBOSClient, DBOSPortableJSONSerializer
+def dbos_client(folder: Path) -> Any:
+    from dbos import DBOSClient, DBOSPortableJSONSerializer  # noqa: PLC0415 - each engine is imported only by its own runs
 
     return DBOSClient(system_database_engine=dbos_engine(folder), serializer=DBOSPortableJSONSerializer())
 
@@ -133,9 +133,7 @@ def dbos_put(folder: Path, kind: str, numbers: range, *, bulk: bool) -> None:
     else:
         step = BATCH if bulk else 1
         pieces = [numbers[i : i + step] for i in range(0, len(numbers), step)]
-        calls = [
-            ({**options, "workflow_name": "batch", "workflow_id": key(p[0])}, [payload(n) for n in p]) for p in pieces
-        ]
+        calls = [({**options, "workflow_name": "batch", "workflow_id": key(p[0])}, [payload(n) for n in p]) for p in pieces]
     if bulk:
         with dbos_engine(folder).begin() as connection:
             for option, item in calls:
@@ -159,15 +157,15 @@ def dbos_takeover(folder: Path, dead: str) -> int:
 # ---- leased rows ---------------------------------------------------------------------------------------------------
 
 
-def rows_ledger(folder: Path):
-    from inspection.inference.ledger import StoreLedger
-    from inspection.store.database import Store
+def rows_ledger(folder: Path) -> Any:
+    from inspection.inference.ledger import StoreLedger  # noqa: PLC0415 - each engine is imported only by its own runs
+    from inspection.store.database import Store  # noqa: PLC0415
 
     return StoreLedger(Store(f"sqlite:///{folder / 'store.sqlite'}"))
 
 
 def rows_worker(folder: Path, executor: str) -> None:
-    from sqlalchemy import text
+    from sqlalchemy import text  # noqa: PLC0415
 
     ledger = rows_ledger(folder)
     print("ready", flush=True)
@@ -209,8 +207,7 @@ def put(folder: Path, kind: str, numbers: range, *, bulk: bool) -> float:
 def start(folder: Path, kind: str, executor: str) -> subprocess.Popen[str]:
     command = [sys.executable, __file__, "--worker", kind, "--folder", str(folder), "--executor", executor]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    if process.stdout.readline().strip() != "ready":
+    if process.stdout is None or process.stdout.readline().strip() != "ready":
         msg = f"the {kind} worker did not start"
         raise SystemExit(msg)
     return process
@@ -251,7 +248,7 @@ def measure(kind: str, wafers: int, kills: int, seed: int) -> dict[str, str]:
         end(start(folder, kind, "migrate"))
         total = max(640, int(rate * 0.26 * kills))  # so that the kills fall into the work
         put(folder, kind, range(total), bulk=True)
-        rng = random.Random(seed)
+        rng = np.random.default_rng(seed)
         for number in range(kills):
             worker = start(folder, kind, f"w{number}")
             time.sleep(rng.uniform(0.02, 0.5))

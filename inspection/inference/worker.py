@@ -44,6 +44,7 @@ class WorkReport:
     """What one run did.
 
     Wafers ``scored``, attempts ``failed``, wafers given up (``dead``), wafers that another worker had taken over (``lost``).
+    ``stopped``: ended by ``stop`` or a signal, so that wafers may be left.
     """
 
     scored: int = 0
@@ -52,6 +53,7 @@ class WorkReport:
     lost: int = 0
     batches: int = 0
     seconds: float = 0.0
+    stopped: bool = False
 
 
 @dataclass(slots=True)
@@ -134,7 +136,8 @@ class Worker(Generic[C]):
         ----------
         until_empty : bool
         handle_signals : bool
-            Let SIGTERM and SIGINT call ``stop`` (main thread only); a second one has its usual effect.
+            Let SIGTERM and SIGINT call ``stop``; a second one has its usual effect. Only the main thread can: in another one this
+            changes nothing, and who started it calls ``stop``.
         progress : callable, optional
             Called with (wafers ended here, those and all unfinished ones) after each batch.
 
@@ -153,6 +156,7 @@ class Worker(Generic[C]):
                 self._service.close()
                 self.metrics.ready.set(0)
         self._report.seconds = time.monotonic() - start
+        self._report.stopped = self._stop.is_set()
         return self._report
 
     def _loop(self, *, until_empty: bool, progress: Callable[[int, int], None] | None) -> None:
@@ -324,7 +328,7 @@ class Worker(Generic[C]):
 
 @contextmanager
 def _signals(stop: Callable[[], None], *, active: bool) -> Iterator[None]:
-    if not active:
+    if not active or threading.current_thread() is not threading.main_thread():
         yield
         return
     names = (signal.SIGTERM, signal.SIGINT)

@@ -54,9 +54,7 @@ def postgres():
             port = free.getsockname()[1]
         options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [server, "-D", str(data), "-p", str(port), *options], stdout=log, stderr=log, user=user, cwd=folder
-            )
+            process = subprocess.Popen([server, "-D", str(data), "-p", str(port), *options], stdout=log, stderr=log, user=user, cwd=folder)
         try:
             _await(psycopg, port)
             yield f"postgresql+psycopg://inspection@127.0.0.1:{port}/"
@@ -89,7 +87,7 @@ def store(request, tmp_path):
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     else:
-        import psycopg  # noqa: PLC0415 - the fixture has checked that it is there
+        import psycopg
 
         base, name = request.getfixturevalue("postgres"), f"t{next(_numbers)}"
         dsn = base.replace("+psycopg", "") + "postgres"

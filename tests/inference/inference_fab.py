@@ -40,10 +40,7 @@ def fill(store: Store, count: int, lots: int = 4) -> list[dict]:
         shas = sorted({p["file_sha256"] for p in payloads})
         connection.execute(
             files.insert(),
-            [
-                {"sha256": sha, "name": sha, "bytes": 1, "state": "ingested", "landed_at": at, "changed_at": at}
-                for sha in shas
-            ],
+            [{"sha256": sha, "name": sha, "bytes": 1, "state": "ingested", "landed_at": at, "changed_at": at} for sha in shas],
         )
         rows = [
             {**p, "source": p["file_sha256"], "row": -1, "lot": f"L{i % lots}", "wafer": f"{i:03}", "kind": "points"}
@@ -98,10 +95,7 @@ class RadialScorer:
             message = f"cannot digest {sorted(bad)}"
             raise ArithmeticError(message)
         ring = radii / 150_000
-        return [
-            Scored("Ring" if p > 0.5 else "Normal", "Review", max(p, 1 - p), {"Ring": p, "Normal": 1 - p})
-            for p in ring.tolist()
-        ]
+        return [Scored("Ring" if p > 0.5 else "Normal", "Review", max(p, 1 - p), {"Ring": p, "Normal": 1 - p}) for p in ring.tolist()]
 
 
 def main() -> None:

@@ -160,9 +160,13 @@ def test_done_commits_and_rolls_back_with_the_callers_transaction(ledger):
     class _FullDiskError(Exception):
         pass
 
-    with pytest.raises(_FullDiskError), ledger.store.write() as connection:
-        assert ledger.done("a", ids(jobs), connection) == set(ids(jobs))
-        raise _FullDiskError
+    def done_and_fail():
+        with ledger.store.write() as connection:
+            assert ledger.done("a", ids(jobs), connection) == set(ids(jobs))
+            raise _FullDiskError
+
+    with pytest.raises(_FullDiskError):
+        done_and_fail()
     assert counts(ledger) == {"leased": 2}
     with ledger.store.write() as connection:
         ledger.done("a", ids(jobs), connection)

@@ -11,8 +11,8 @@ from inference_fab import CONFIG, Champion, RadialScorer, fill, jobs_of, name_of
 from sqlalchemy import select
 
 from inspection.errors import BundleError, EngineError
-from inspection.inference.ledger import StoreLedger
 from inspection.inference.leases import unique_name
+from inspection.inference.ledger import StoreLedger
 from inspection.inference.scorer import score_each, warm_up
 from inspection.inference.worker import Worker
 from inspection.params import Infer
@@ -54,6 +54,7 @@ def test_every_wafer_gets_the_outcome_of_its_own_map(store, ledger):
     report = w.run(until_empty=True, progress=lambda done, total: seen.append((done, total)))
     assert (report.scored, report.failed, report.dead, report.lost) == (53, 0, 0, 0)
     assert seen[-1] == (53, 53)
+    assert not report.stopped
     assert sorted(stored(store)) == places(payloads)
     alone = RadialScorer(MODEL)
     with store.read() as c:
@@ -163,7 +164,7 @@ def test_two_workers_share_the_wafers_without_scoring_one_twice(store, ledger):
     payloads = fill(store, 300)
     ledger.put(jobs_of(payloads))
     workers = [worker(store, ledger, RadialScorer(MODEL), name=name) for name in ("a", "b")]
-    threads = [threading.Thread(target=w.run, kwargs={"until_empty": True}) for w in workers]
+    threads = [threading.Thread(target=w.run, kwargs={"until_empty": True, "handle_signals": True}) for w in workers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -253,6 +254,7 @@ def test_stop_finishes_the_batch_and_hands_the_rest_back_unblamed(store, ledger)
     w._read_maps = read
     report = w.run(until_empty=True)
     counts = ledger.counts()
+    assert report.stopped
     assert 0 < report.scored == counts["done"] == len(stored(store)) < 200
     assert counts["waiting"] == 200 - report.scored
     assert {job.attempts for job in ledger.claim("x", 200, 1.0)} == {1}
@@ -317,7 +319,7 @@ def test_metrics_are_served_on_loopback_while_the_worker_runs(store, ledger):
     w = worker(store, ledger, RadialScorer(MODEL))
     with w.metrics.serving(0) as port:
         w.run(until_empty=True)
-        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()  # noqa: S310 - loopback
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
     assert "inspection_wafers_scored_total 10.0" in text
     assert "inspection_batch_seconds_count 2.0" in text
 
