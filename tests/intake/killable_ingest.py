@@ -1,9 +1,9 @@
 """A process that ingests in forked children, so that a test can kill one at any moment without paying for imports
 again.
 
-A line on standard input starts one child; its process id is printed, and after its end its exit status. Fields are separated
-by tabs: ``LANDING WORKSPACE`` runs, ``LANDING WORKSPACE LINE`` dies at that line, ``LANDING WORKSPACE WHEN LIMIT`` runs on a full
-disk.
+A line on standard input starts one child; its process id is printed, and after its end its exit status. Fields are
+separated by tabs: ``LANDING WORKSPACE`` runs, ``LANDING WORKSPACE LINE`` dies at that line, ``LANDING WORKSPACE WHEN
+LIMIT`` runs on a full disk.
 """
 
 import os
@@ -53,7 +53,7 @@ def run_limited(landing: Path, root: Path, when: str, limit: str) -> int:
 
 
 def run_traced(landing: Path, root: Path, deadly: str) -> None:
-    """`run`, killed at the ``deadly``-th line of the package; 0 = never. The number of lines is left beside ``root``."""
+    """`run`, killed at the ``deadly``-th line of the package; 0 = never. Leaves the number of lines beside ``root``."""
     lines = 0
 
     def count(frame, event, _):
