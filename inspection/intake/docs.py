@@ -19,8 +19,8 @@ _STYLE = """<style>
 body { font-family: sans-serif; margin: 1.5em; color: #222; background: #fff; }
 table { border-collapse: collapse; margin: .5em 0; }
 td, th { border: 1px solid #ccc; padding: .25em .6em; text-align: left; vertical-align: top; }
-.fa-check-circle::before { content: "\\2714"; color: #17803d; } .fa-times::before, .fa-times-circle::before { content: "\\2718"; color: #b42318; }
-</style>
+.fa-check-circle::before { content: "\\2714"; color: #17803d; } .fa-times::before, .fa-times-circle::before { content:
+"\\2718"; color: #b42318; } </style>
 """
 
 

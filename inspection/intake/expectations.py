@@ -62,9 +62,9 @@ def validate_lots(
 ) -> list[LotCheck]:
     """Run the suite on each lot and layer, and build the Data Docs of these runs.
 
-    The suite: every wafer has a name, is there once per layer and time of inspection, sits in a slot from 1 to ``slots_per_lot``
-    (where the source says which), has 0 to 20 million defects and a diameter that wafers are made in; a lot has 1 to
-    ``slots_per_lot`` wafers. Wafers of sources without lot names are one block, of any size.
+    The suite: every wafer has a name, is there once per layer and time of inspection, sits in a slot from 1 to
+    ``slots_per_lot`` (where the source says which), has 0 to 20 million defects and a diameter that wafers are made in;
+    a lot has 1 to ``slots_per_lot`` wafers. Wafers of sources without lot names are one block, of any size.
 
     Parameters
     ----------
@@ -106,7 +106,8 @@ def validate_lots(
 def prepare(facts: pd.DataFrame) -> pd.DataFrame:
     """The table that the suite sees: facts with plain types, and ``wafers_in_lot``.
 
-    A wafer without a lot gets its place as its name, and no ``wafers_in_lot``: nothing bounds a block without a lot name.
+    A wafer without a lot gets its place as its name, and no ``wafers_in_lot``: nothing bounds a block without a lot
+    name.
     """
     table = facts.copy()
     nameless = table["lot"] == ""
@@ -159,7 +160,7 @@ def _expectation_name(config: Any) -> str:
 
 
 class _Project:
-    """A Great Expectations project on disk: the suite, one data frame asset, the results and pages of the latest runs."""
+    """A Great Expectations project on disk: the suite, one data frame asset, results and pages of the latest runs."""
 
     def __init__(self, folder: Path, params: Validate) -> None:
         import great_expectations as gx  # noqa: PLC0415 - five seconds: only where lots are checked
@@ -176,8 +177,11 @@ class _Project:
         self._definition = self._context.validation_definitions.add(gx.ValidationDefinition(name=SUITE, data=batch, suite=suite))
 
     def run(self, name: str, table: pd.DataFrame) -> Sequence[Any]:
-        """Validate ``table``; the results of an earlier run of this name go, so that the folder does not grow for ever."""
-        for old in (self._home / "uncommitted/validations" / SUITE / name, self._home / _SITE / "validations" / SUITE / name):
+        """Validate ``table``; an earlier run of this name goes, so that the folder does not grow for ever."""
+        for old in (
+            self._home / "uncommitted/validations" / SUITE / name,
+            self._home / _SITE / "validations" / SUITE / name,
+        ):
             shutil.rmtree(old, ignore_errors=True)
         self._names.add(name)
         result = self._definition.run(

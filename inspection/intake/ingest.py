@@ -1,7 +1,8 @@
 """Ingest: every claimed file becomes a canonical shard with its rows, or goes to quarantine with the reason.
 
-Guarantees: one outcome per file. The shard is a function of the file's bytes and is renamed into place before the one transaction
-that writes all rows and the outcome; killed anywhere, the file is still claimed and the next run does the same again.
+Guarantees: one outcome per file. The shard is a function of the file's bytes and is renamed into place before the one
+transaction that writes all rows and the outcome; killed anywhere, the file is still claimed and the next run does the
+same again.
 """
 
 from __future__ import annotations
@@ -127,13 +128,15 @@ def ingest(
     Raises
     ------
     EngineError
-        The disk or the store refuses. Nothing is half done and no good file is quarantined; run again after making room.
+        The disk or the store refuses. Nothing is half done and no good file is quarantined; run again after making
+        room.
     """
     started = time.perf_counter()
+    intake = _Intake(workspace, store, params, read, recognise)
     outcomes: list[Outcome] = []
     for done, claim in enumerate(claims, 1):
         before = sum(outcome.wafers for outcome in outcomes)
-        outcome = _ingest_one(claim, workspace, store, params, read, recognise, _offset(counted, before))
+        outcome = intake.take(claim, _offset(counted, before))
         if outcome is not None:
             outcomes.append(outcome)
         if progress is not None:
@@ -157,50 +160,60 @@ def _offset(counted: Callable[[int], None] | None, before: int) -> Callable[[int
     return count
 
 
-def _ingest_one(
-    claim: Claim,
-    workspace: Workspace,
-    store: Store,
-    params: Params,
-    read: Read,
-    recognise: Callable[[Path], Named] | None,
-    counted: Callable[[int], None],
-) -> Outcome | None:
-    if _state(store, claim.sha256) != CLAIMED:
-        return None
-    left = quarantine.reason_of(workspace, claim.sha256)
-    if left is not None:  # a run was killed between the move into quarantine and its record
-        quarantine.record(store, claim.sha256, left)
-        return Outcome(ingested=False)
-    shard = workspace.canonical / f"{claim.sha256}.parquet"
-    try:
-        quarantine.restore(workspace, claim.sha256)
+@dataclass(frozen=True)
+class _Intake:
+    """Everything but the file."""
+
+    workspace: Workspace
+    store: Store
+    params: Params
+    read: Read
+    recognise: Callable[[Path], Named] | None
+
+    def take(self, claim: Claim, counted: Callable[[int], None]) -> Outcome | None:
+        """Give one claim its outcome; None = it has one already."""
+        if self._state(claim) != CLAIMED:
+            return None
+        left = quarantine.reason_of(self.workspace, claim.sha256)
+        if left is not None:  # a run was killed between the move into quarantine and its record
+            quarantine.record(self.store, claim.sha256, left)
+            return Outcome(ingested=False)
+        reading = Reading(claim, self.params, self.read, counted)
+        shard = self.workspace.canonical / f"{claim.sha256}.parquet"
+        try:
+            return self._take(claim, reading, shard)
+        except OSError as error:
+            if self._state(claim) != CLAIMED:  # another process gave it its outcome and moved it meanwhile
+                return None
+            raise EngineError(
+                f"Cannot ingest {claim.name}: expected to read {claim.path} and write {shard}, got {error}. "
+                "Free disk space and check both places, then run the same command again; nothing is half done."
+            ) from error
+
+    def _state(self, claim: Claim) -> str | None:
+        with self.store.read() as connection:
+            return state_of(connection, claim.sha256)
+
+    def _take(self, claim: Claim, reading: Reading, shard: Path) -> Outcome | None:
+        quarantine.restore(self.workspace, claim.sha256)
         sweep(claim.path.parent)
         if not claim.path.is_file():
-            quarantine.record(store, claim.sha256, _lost(claim).to_dict())
+            quarantine.record(self.store, claim.sha256, _lost(claim).to_dict())
             return Outcome(ingested=False)
-        reading = Reading(claim, params, read, counted)
         try:
-            format_name = None if recognise is None else reading.guarded(recognise, claim.path).name
+            format_name = None if self.recognise is None else reading.guarded(self.recognise, claim.path).name
             valid = reading.written(write_shard, shard)
             reading.require_wafers()
         except _RefusedError as refused:
             shard.unlink(missing_ok=True)
-            quarantine.put(workspace, store, claim.sha256, claim.name, refused.reason)
+            quarantine.put(self.workspace, self.store, claim.sha256, claim.name, refused.reason)
             return Outcome(ingested=False, quarantined_wafers=len(reading.rows))
-    except OSError as error:
-        if _state(store, claim.sha256) != CLAIMED:  # another process gave it its outcome and moved it meanwhile
-            return None
-        raise EngineError(
-            f"Cannot ingest {claim.name}: expected to read {claim.path} and write {shard}, got {error}. "
-            "Free disk space and check both places, then run the same command again; nothing is half done."
-        ) from error
-    with recording(store) as connection:
-        values = {"format": format_name, "wafers": len(reading.rows), "reason": None}
-        if not move(connection, claim.sha256, source=CLAIMED, target=INGESTED, values=values):
-            return None
-        replace_wafers(connection, claim.sha256, reading.rows)
-    return Outcome(ingested=True, wafers=valid, quarantined_wafers=len(reading.rows) - valid)
+        with recording(self.store) as connection:
+            values = {"format": format_name, "wafers": len(reading.rows), "reason": None}
+            if not move(connection, claim.sha256, source=CLAIMED, target=INGESTED, values=values):
+                return None
+            replace_wafers(connection, claim.sha256, reading.rows)
+        return Outcome(ingested=True, wafers=valid, quarantined_wafers=len(reading.rows) - valid)
 
 
 def _lost(claim: Claim) -> Reason:
@@ -213,13 +226,8 @@ def _lost(claim: Claim) -> Reason:
     )
 
 
-def _state(store: Store, sha256: str) -> str | None:
-    with store.read() as connection:
-        return state_of(connection, sha256)
-
-
 class Reading:
-    """One pass over a file: iterating gives its valid wafers, and ``rows`` fills with the store's row of every wafer."""
+    """One pass over a file: iterating gives its valid wafers; ``rows`` fills with the store's row of every wafer."""
 
     def __init__(self, claim: Claim, params: Params, read: Read, counted: Callable[[int], None]) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -263,7 +271,9 @@ class Reading:
         while (wafer := self.guarded(next, wafers, None)) is not None:
             if wafer.index in seen or len(seen) >= self._params.ingest.max_wafers:
                 expected = f"at most {self._params.ingest.max_wafers} wafers, each with its own index"
-                raise _RefusedError(self._reason("file.wafers", expected, f"index {wafer.index} after {len(seen)} wafers"))
+                raise _RefusedError(
+                    self._reason("file.wafers", expected, f"index {wafer.index} after {len(seen)} wafers")
+                )
             seen.add(wafer.index)
             try:
                 notes = check(wafer.map, self._params.validate_)

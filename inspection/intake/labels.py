@@ -74,7 +74,8 @@ def beside(source: Path) -> Path | None:
 def read_labels(path: Path, known: Iterable[str]) -> Labels:
     """Read a label table.
 
-    A header names the columns, in any order and case; further columns are ignored. A row with an empty label takes the label of that wafer away.
+    A header names the columns, in any order and case; further columns are ignored. A row with an empty label takes the
+    label of that wafer away.
 
     Parameters
     ----------
@@ -88,8 +89,8 @@ def read_labels(path: Path, known: Iterable[str]) -> Labels:
     InputNotFoundError
         No such file.
     LabelError
-        Not a CSV text, columns missing, an unknown class (the message lists the known ones), an index that is no number, or two
-        different labels for one wafer.
+        Not a CSV text, columns missing, an unknown class (the message lists the known ones), an index that is no
+        number, or two different labels for one wafer.
     """
     if not path.is_file():
         raise InputNotFoundError(f"No label table: expected a file at {path}. Name an existing labels.csv.")
@@ -105,7 +106,10 @@ def read_labels(path: Path, known: Iterable[str]) -> Labels:
                     continue
                 where = f"{path}, line {rows.line_num}"
                 if len(row) <= max(places):
-                    raise LabelError(f"Cannot read a label: expected {len(header)} columns, got {len(row)} ({where}). Correct the row.")
+                    raise LabelError(
+                        f"Cannot read a label: expected {len(header)} columns, got {len(row)} ({where}). "
+                        "Correct the row."
+                    )
                 first, second, label = (row[place].strip() for place in places)
                 if label and label not in names:
                     raise unknown_label(label, names, where)
@@ -121,8 +125,8 @@ def _columns(header: list[str], path: Path) -> tuple[bool, tuple[int, int, int]]
         if {*pair, "label"} <= set(header):
             return by_source, (header.index(pair[0]), header.index(pair[1]), header.index("label"))
     raise LabelError(
-        f"Cannot read {path}: expected the columns lot,wafer,label or source,index,label, got {','.join(header)[:200]!r}. "
-        "Write one of these headers in the first line."
+        f"Cannot read {path}: expected the columns lot,wafer,label or source,index,label, "
+        f"got {','.join(header)[:200]!r}. Write one of these headers in the first line."
     )
 
 
@@ -134,4 +138,7 @@ def _source_key(source: str, index: str, where: str) -> Key:
 
 def _enter(entries: dict[Key, str | None], at: Key, label: str | None, where: str) -> None:
     if entries.setdefault(at, label) != label:
-        raise LabelError(f"Two labels for {at[0]}, {at[1]}: expected one, got {entries[at]} and {label} ({where}). Remove one of the rows.")
+        raise LabelError(
+            f"Two labels for {at[0]}, {at[1]}: expected one, got {entries[at]} and {label} ({where}). "
+            "Remove one of the rows."
+        )

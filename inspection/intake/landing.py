@@ -1,6 +1,7 @@
-"""Landing: find what arrived, leave what is still being written, claim the rest by a byte copy and one row in ``files``.
+"""Landing: find what arrived, leave what is still being written, claim the rest.
 
-The source is never changed. A content is known by its sha256, so the same bytes under two names are one file.
+To claim is to copy the bytes into the archive and to enter one row in ``files``. The source is never changed. A content
+is known by its sha256, so the same bytes under two names are one file.
 """
 
 from __future__ import annotations
@@ -8,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspection.errors import EngineError, InputError, Reason
 from inspection.intake.atomic import aside
 from inspection.intake.quarantine import record
 from inspection.intake.search import PIECE, content_sha256, find, safe_name, still_written
-from inspection.store.files import CLAIMED, add_claimed, in_state, known_files, recording
+from inspection.store.files import CLAIMED, QUARANTINED, add_claimed, in_state, known_files, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from inspection.intake.search import Landed, Notice
     from inspection.params import Ingest
@@ -51,17 +52,19 @@ def claim(
 ) -> list[Claim]:
     """Claim every complete file below ``source`` and return all that waits to be ingested.
 
-    That includes what an earlier, interrupted run has claimed, and what was released from quarantine. ``labels.csv``, ``truth.*``,
-    hidden files and the workspace's own folders are no input; a ``.yaml`` sidecar travels with its raster.
+    That includes what an earlier, interrupted run has claimed, and what was released from quarantine. ``labels.csv``,
+    ``truth.*``, hidden files and the workspace's own folders are no input; a ``.yaml`` sidecar travels with its raster.
 
     Parameters
     ----------
     source : Path
         A file or a folder, searched through all its folders.
     settle_s : float
-        A file without its end mark that changed less than this many seconds ago is still being written and is left for later.
+        A file without its end mark that changed less than this many seconds ago is still being written and is left for
+        later.
     notice : callable (name, why), optional
-        Told of every file that was left or refused: still being written, a link that leaves the source, not a plain file.
+        Told of every file that was left or refused: still being written, a link that leaves the source, not a plain
+        file.
     progress : callable (done, total), optional
         Files looked at.
 
@@ -82,8 +85,9 @@ def claim(
     landed = list(find(source, workspace, tell))
     with store.read() as connection:
         known: dict[str, Known] = {**known_files(connection)}
+    claiming = _Claiming(workspace, store, limits, known, settle_s, tell)
     for done, one in enumerate(landed, 1):
-        _claim_one(one, workspace, store, limits, known, settle_s, tell)
+        claiming.claim(one)
         if progress is not None:
             progress(done, len(landed))
     return waiting(workspace, store)
@@ -101,40 +105,46 @@ def archived(workspace: Workspace, sha256: str, name: str) -> Path:
     return workspace.archive / sha256 / safe_name(name)
 
 
-def _claim_one(
-    one: Landed,
-    workspace: Workspace,
-    store: Store,
-    limits: Ingest,
-    known: dict[str, Known],
-    settle_s: float,
-    notice: Notice,
-) -> None:
-    try:
-        before = _look(one.parts)
-        size = sum(length for length, _ in before)
-        if still_written(one.path, settle_s):
-            notice(one.name, "left for later: still being written")
+@dataclass(frozen=True)
+class _Claiming:
+    """Everything but the file; ``known`` is state and name by sha256, and grows with each claim."""
+
+    workspace: Workspace
+    store: Store
+    limits: Ingest
+    known: dict[str, Known]
+    settle_s: float
+    notice: Notice
+
+    def claim(self, one: Landed) -> None:
+        try:
+            before = _look(one.parts)
+            if still_written(one.path, self.settle_s):
+                self.notice(one.name, "left for later: still being written")
+                return
+            sha256 = content_sha256(one.parts)
+        except FileNotFoundError:
+            self.notice(one.name, "left for later: it went away while it was read")
             return
-        sha256 = content_sha256(one.parts)
-    except FileNotFoundError:
-        notice(one.name, "left for later: it went away while it was read")
-        return
-    except OSError as error:
-        raise InputError(f"Cannot read {one.path}: got {error.strerror or error}. Check its permissions and its disk.") from error
-    state, name = known.get(sha256, (None, one.name))
-    if state not in {None, CLAIMED}:
-        return
-    too_large = size > limits.max_file_mb * _MEBI
-    if not too_large and not _keep(one, archived(workspace, sha256, name), sha256, before, workspace):
-        notice(one.name, "left for later: it changed while it was read")
-        return
-    if state is None:
-        with recording(store) as connection:
-            add_claimed(connection, sha256=sha256, name=one.name, size=size)
-    if too_large:
-        _refuse_large(one, store, sha256, size, limits)
-    known[sha256] = (CLAIMED, name)
+        except OSError as error:
+            raise InputError(
+                f"Cannot read {one.path}: got {error.strerror or error}. Check its permissions and its disk."
+            ) from error
+        state, name = self.known.get(sha256, (None, one.name))
+        if state in {None, CLAIMED}:
+            self._enter(one, before, sha256, name)
+
+    def _enter(self, one: Landed, before: list[tuple[int, int]], sha256: str, name: str) -> None:
+        size = sum(length for length, _ in before)
+        too_large = size > self.limits.max_file_mb * _MEBI
+        if not too_large and not _keep(one, archived(self.workspace, sha256, name), sha256, before, self.workspace):
+            self.notice(one.name, "left for later: it changed while it was read")
+            return
+        with recording(self.store) as connection:
+            add_claimed(connection, sha256=sha256, name=name, size=size)
+        if too_large:
+            _refuse_large(one, self.store, sha256, size, self.limits)
+        self.known[sha256] = (QUARANTINED if too_large else CLAIMED, name)
 
 
 def _keep(one: Landed, kept: Path, sha256: str, before: list[tuple[int, int]], workspace: Workspace) -> bool:
@@ -172,8 +182,7 @@ def _copy(one: Landed, kept: Path, sha256: str) -> bool:
             for beside in one.parts[1:]:
                 with aside(_sidecar_of(kept, one.path, beside)) as part:
                     _append(beside, part, digest)
-            if digest.hexdigest() != sha256:
-                raise _ChangedError
+            _require(digest.hexdigest(), sha256)
     except _ChangedError:
         return False
     except OSError as error:
@@ -186,6 +195,11 @@ def _copy(one: Landed, kept: Path, sha256: str) -> bool:
 
 class _ChangedError(Exception):
     """The bytes changed between hashing and copying."""
+
+
+def _require(found: str, sha256: str) -> None:
+    if found != sha256:
+        raise _ChangedError  # inside the block, so that the copy never gets its name
 
 
 def _sidecar_of(kept: Path, path: Path, beside: Path) -> Path:

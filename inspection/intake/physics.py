@@ -1,6 +1,7 @@
 """What a wafer map must obey to be a wafer at all. Pure: no file, no store.
 
-A partial map, a map without a defect and a map with repeated points are valid; what is odd but survivable becomes a note.
+A partial map, a map without a defect and a map with repeated points are valid; what is odd but survivable becomes a
+note.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ def check(wafer_map: WaferMap, params: Validate) -> tuple[str, ...]:
     Raises
     ------
     PhysicsError
-        Diameter outside 10 to 1000 mm; a coordinate, pitch or origin that is not finite; a pitch that is not positive or larger
-        than the wafer; more than ``max_outside_share`` of the points or of the inspected dies off the wafer; more die area than
-        the wafer has; columns of unequal length; a die map that is empty, without dies, or with a status above 2.
+        Diameter outside 10 to 1000 mm; a coordinate, pitch or origin that is not finite; a pitch that is not positive
+        or larger than the wafer; more than ``max_outside_share`` of the points or of the inspected dies off the wafer;
+        more die area than the wafer has; columns of unequal length; a die map that is empty, without dies, or with a
+        status above 2.
     """
     _check_diameter(wafer_map.info)
     _check_pitch(wafer_map.info, wafer_map.pitch_um)
@@ -86,12 +88,13 @@ def _check_points(points: DefectMap, params: Validate) -> tuple[str, ...]:
         raise _refused("wafer.coordinates", info, "finite coordinates", f"{int((~finite).sum())} of {len(xy)} not finite")
     notes = []
     outside = len(xy) - int(np.count_nonzero(inside_wafer(xy, info.radius_um + params.edge_tolerance_um)))
+    limit_um = info.radius_um + params.edge_tolerance_um
     if outside > params.max_outside_share * len(xy):
         farthest = math.sqrt(float(np.einsum("ij,ij->i", xy, xy).max()))
         raise _refused(
             "wafer.outside",
             info,
-            f"at most {params.max_outside_share:.2%} of the points beyond {info.radius_um + params.edge_tolerance_um:.0f} um",
+            f"at most {params.max_outside_share:.2%} of the points beyond {limit_um:.0f} um",
             f"{outside} of {len(xy)}, the farthest at {farthest:.0f} um",
         )
     if outside:
@@ -104,7 +107,8 @@ def _check_points(points: DefectMap, params: Validate) -> tuple[str, ...]:
 
 def _repeated(xy: NDArray[np.float64]) -> int:
     """How many points have the same place as an earlier one."""
-    # One complex number per point sorts in a single pass, several times faster than np.unique over rows; + 0.0 makes -0.0 and 0.0 one place.
+    # One complex number per point sorts in a single pass, several times faster than np.unique over rows; + 0.0 makes
+    # -0.0 and 0.0 one place.
     places = np.sort(np.ascontiguousarray(xy + 0.0, dtype=np.float64).view(np.complex128).ravel())
     return int(np.count_nonzero(places[1:] == places[:-1]))
 

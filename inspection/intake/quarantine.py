@@ -1,7 +1,8 @@
 """Quarantine: refused files, byte-identical, each beside the reason why.
 
-``quarantine/SHA256/NAME`` is the file (and its sidecar), ``quarantine/SHA256/reason.json`` the reason. Putting a file there and
-letting it go are renames of one folder: they need no disk space, and a crash leaves the file in one of the two places.
+``quarantine/SHA256/NAME`` is the file (and its sidecar), ``quarantine/SHA256/reason.json`` the reason. Putting a file
+there and letting it go are renames of one folder: they need no disk space, and a crash leaves the file in one of the
+two places.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InputNotFoundError
@@ -19,6 +19,7 @@ from inspection.store.wafers import remove_wafers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from inspection.errors import Reason
     from inspection.settings import Workspace
@@ -89,8 +90,9 @@ def release(workspace: Workspace, store: Store, sha256: str) -> None:
             "`inspection status` lists them."
         )
     entry = found[0]
-    # The state first: killed in between, the file is claimed and lies in quarantine, where the next ingest looks for a reason.
-    # Hence the reason goes before the state: without it the next ingest moves the folder back and reads the file.
+    # The state first: killed in between, the file is claimed and lies in quarantine, where the next ingest looks for a
+    # reason. Hence the reason goes before the state: without it the next ingest moves the folder back and reads the
+    # file.
     folder = workspace.quarantine / entry.sha256
     (folder / REASON_NAME).unlink(missing_ok=True)
     with recording(store) as connection:

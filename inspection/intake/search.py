@@ -31,7 +31,7 @@ _LONGEST_NAME = 120
 
 @dataclass(frozen=True)
 class Landed:
-    """A file found below the source: ``path`` is resolved, ``name`` relative to the source, ``parts`` it and its sidecar."""
+    """A file found: ``path`` is resolved, ``name`` relative to the source, ``parts`` the file and its sidecar."""
 
     path: Path
     name: str
@@ -58,24 +58,23 @@ def find(source: Path, workspace: Workspace, notice: Notice) -> Iterator[Landed]
     own = _own_places(workspace, root)
     for folder, folders, names in os.walk(root, onerror=_unreadable):
         here = Path(folder)
-        kept = []
-        for name in sorted(folders):
-            path = here / name
-            if path.is_symlink():
-                notice(_name(path, root), "a link to a folder is not followed; put the files themselves here")
-            elif not name.startswith(".") and path not in own:
-                kept.append(name)
-        folders[:] = kept
+        folders[:] = [name for name in sorted(folders) if _is_searched(here / name, root, own, notice)]
         for name in sorted(names):
-            if not _is_input(name) or here / name in own:
-                continue
-            found = _landed(here / name, root, notice)
+            found = _landed(here / name, root, notice) if _is_input(name) and here / name not in own else None
             if found is not None:
                 yield found
 
 
+def _is_searched(folder: Path, root: Path, own: frozenset[Path], notice: Notice) -> bool:
+    if folder.is_symlink():
+        notice(_name(folder, root), "a link to a folder is not followed; put the files themselves here")
+        return False
+    return not folder.name.startswith(".") and folder not in own
+
+
 def _own_places(workspace: Workspace, root: Path) -> frozenset[Path]:
-    # A source that contains the workspace (`--input .`) must not eat what the workspace wrote. A source inside it is meant.
+    # A source that contains the workspace (`--input .`) must not eat what the workspace wrote. A source inside it is
+    # meant.
     places = {value for value in vars(workspace).values() if isinstance(value, Path)}
     places |= {Path(f"{place}{end}") for place in places if place.suffix == ".sqlite" for end in ("-wal", "-shm", "-journal")}
     return frozenset(places - {workspace.landing} - ({workspace.root} if root.is_relative_to(workspace.root) else set()))
@@ -136,10 +135,10 @@ def sidecar(path: Path) -> Path | None:
 
 
 def content_sha256(parts: Sequence[Path]) -> str:
-    """Identity of a content: sha256 of a file's bytes, followed by those of its sidecar if it has one; see :func:`with_sidecar`.
+    """Identity of a content, ``parts`` as :func:`with_sidecar` gives them: sha256 of all their bytes in order.
 
-    Two rasters with equal pixels and different sidecars are different wafers; hence the sidecar counts. For every other file this is
-    the plain sha256.
+    Two rasters with equal pixels and different sidecars are different wafers; hence the sidecar counts. For every other
+    file this is the plain sha256.
     """
     digest = hashlib.sha256()
     for part in parts:
@@ -159,8 +158,9 @@ def with_sidecar(path: Path) -> tuple[Path, ...]:
 def still_written(path: Path, settle_s: float, now: float | None = None) -> bool:
     """Whether a file changed less than ``settle_s`` seconds ago and lacks the mark that ends its kind.
 
-    KLARF ends with ``EndOfFile``, a zip archive with its directory, Parquet with its magic word; a raster waits for its sidecar; an
-    empty file was just opened. What has no end mark counts as written, and so does every older file: its reader then judges it.
+    KLARF ends with ``EndOfFile``, a zip archive with its directory, Parquet with its magic word; a raster waits for its
+    sidecar; an empty file was just opened. What has no end mark counts as written, and so does every older file: its
+    reader then judges it.
 
     Raises
     ------

@@ -78,8 +78,8 @@ def in_state(connection: Connection, state: State) -> list[RowMapping]:
 
 def count_by_state(connection: Connection) -> dict[str, int]:
     """How many files are in each state."""
-    query = select(files.c.state, func.count()).group_by(files.c.state)
-    return {state: count for state, count in connection.execute(query)}
+    query = select(files.c.state, func.count().label("total")).group_by(files.c.state)
+    return {row.state: row.total for row in connection.execute(query)}
 
 
 def move(connection: Connection, sha256: str, *, source: State, target: State, values: Mapping[str, Any]) -> bool:

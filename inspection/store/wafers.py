@@ -69,7 +69,8 @@ def set_labels(connection: Connection, changes: Iterable[LabelledKey]) -> int:
 
 def count_by_state(connection: Connection) -> dict[str, int]:
     """How many wafers are ``valid`` and ``quarantined``."""
-    return {state: n for state, n in connection.execute(select(wafers.c.state, func.count()).group_by(wafers.c.state))}
+    query = select(wafers.c.state, func.count().label("total")).group_by(wafers.c.state)
+    return {row.state: row.total for row in connection.execute(query)}
 
 
 def changed_lots(connection: Connection) -> list[tuple[str, str]]:

@@ -1,7 +1,9 @@
-"""A process that ingests in forked children, so that a test can kill one at any moment without paying for imports again.
+"""A process that ingests in forked children, so that a test can kill one at any moment without paying for imports
+again.
 
-``LANDING<tab>WORKSPACE[<tab>WHEN<tab>LIMIT]`` on standard input starts one child; prints the child's process id, and after
-its end the exit status.
+A line on standard input starts one child; its process id is printed, and after its end its exit status. Fields are
+separated by tabs: ``LANDING WORKSPACE`` runs, ``LANDING WORKSPACE LINE`` dies at that line, ``LANDING WORKSPACE WHEN
+LIMIT`` runs on a full disk.
 """
 
 import os
@@ -10,6 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
+import pandas as pd  # noqa: F401 - pyarrow loads it at its first table: before the fork, not in every child
 from line_maps import read_lines
 
 from inspection.errors import EngineError
@@ -49,14 +52,34 @@ def run_limited(landing: Path, root: Path, when: str, limit: str) -> int:
     return 0
 
 
+def run_traced(landing: Path, root: Path, deadly: str) -> None:
+    """`run`, killed at the ``deadly``-th line of the package; 0 = never. Leaves the number of lines beside ``root``."""
+    lines = 0
+
+    def count(frame, event, _):
+        nonlocal lines
+        if not frame.f_globals.get("__name__", "").startswith("inspection."):
+            return None
+        if event == "line":
+            lines += 1
+            if lines == int(deadly):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return count
+
+    sys.settrace(count)
+    run(landing, root)
+    sys.settrace(None)
+    root.with_suffix(".lines").write_text(str(lines))
+
+
 def main() -> None:
     """Fork a child for every line."""
+    acts = {0: run, 1: run_traced, 2: run_limited}
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            landing, root, *limits = line.rstrip("\n").split("\t")
-            act = run_limited if limits else run
-            os._exit(act(Path(landing), Path(root), *limits) or 0)
+            landing, root, *more = line.rstrip("\n").split("\t")
+            os._exit(acts[len(more)](Path(landing), Path(root), *more) or 0)
         print(child, flush=True)  # noqa: T201 - the protocol of this process
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # noqa: T201
 

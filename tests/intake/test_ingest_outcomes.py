@@ -24,7 +24,9 @@ GOOD = ["L1 1 points 1,2 3,4", "L1 2 points", "L1 3 dies 2 2 1210"]
 def take_in(landing, workspace, store, params):
     def act(**options):
         claims = claim(landing, workspace, store, params.ingest, settle_s=0.0)
-        return ingest(claims, workspace, store, options.pop("params", params), options.pop("read", read_lines), **options)
+        return ingest(
+            claims, workspace, store, options.pop("params", params), options.pop("read", read_lines), **options
+        )
 
     return act
 
@@ -60,7 +62,7 @@ def test_a_second_run_does_nothing(landing, workspace, take_in):
 
 
 @pytest.mark.parametrize(
-    "text, code",
+    ("text", "code"),
     [
         ("no maps at all", "maps.truncated"),
         ("maps\nL 1 points 1,1\nL 2 fault index\nend\n", "file.unreadable"),
@@ -70,7 +72,7 @@ def test_a_second_run_does_nothing(landing, workspace, take_in):
         ("maps\nL 1 points 9e9,0\nL 2 points nan,1\nend\n", "wafer.outside"),
     ],
 )
-def test_a_bad_file_goes_to_quarantine_byte_identical_with_the_reason(
+def test_a_bad_file_goes_to_quarantine_byte_identical_with_the_reason(  # noqa: PLR0917 - pytest passes by name
     landing, workspace, store, take_in, text, code
 ):
     (landing / "bad.maps").write_text(text)
@@ -92,7 +94,11 @@ def test_a_wafer_that_cannot_be_stops_neither_its_file_nor_the_others(landing, w
     write_lines(landing / "mixed.maps", [GOOD[0], "L1 7 points 9e9,0", GOOD[2]])
     report = take_in()
     assert (report.files, report.wafers, report.quarantined_wafers) == (1, 2, 1)
-    assert [(row["index"], row["state"]) for row in rows(store, wafers)] == [(0, "valid"), (1, "quarantined"), (2, "valid")]
+    assert [(row["index"], row["state"]) for row in rows(store, wafers)] == [
+        (0, "valid"),
+        (1, "quarantined"),
+        (2, "valid"),
+    ]
     bad = rows(store, wafers)[1]
     assert bad["reason"]["code"] == "wafer.outside"
     shard = workspace.canonical / f"{bad['file_sha256']}.parquet"
@@ -120,7 +126,9 @@ def test_a_released_file_is_read_again_by_a_mended_reader(landing, workspace, st
         quarantine.release(workspace, store, refused.sha256)
 
 
-def test_a_claimed_file_whose_copy_went_away_has_an_outcome_and_can_land_again(landing, workspace, store, params, take_in):
+def test_a_claimed_file_whose_copy_went_away_has_an_outcome_and_can_land_again(
+    landing, workspace, store, params, take_in
+):
     write_lines(landing / "good.maps", GOOD)
     claims = claim(landing, workspace, store, params.ingest)
     shutil.rmtree(workspace.archive)
@@ -178,7 +186,7 @@ def long_file(path, where):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "where, from_then_on, limit",
+    ("where", "from_then_on", "limit"),
     [("copy", "before_claim", 100_000), ("shard", "before_ingest", 20_000), ("store", "before_ingest", 150_000)],
 )
 def test_a_full_disk_is_an_engine_error_and_a_later_run_finishes(runner, tmp_path, where, from_then_on, limit):

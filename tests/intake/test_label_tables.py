@@ -43,7 +43,7 @@ def test_header_case_order_further_columns_and_byte_order_mark_do_not_matter(tmp
     assert labels.of("x", wafer("L1", "07")) == "Donut"
 
 
-@pytest.mark.parametrize("written, on_file", [("7", "07"), ("07", "7"), ("0", "00"), ("W07", "W07")])
+@pytest.mark.parametrize(("written", "on_file"), [("7", "07"), ("07", "7"), ("0", "00"), ("W07", "W07")])
 def test_leading_zeros_that_a_spreadsheet_drops_do_not_matter(tmp_path, written, on_file):
     labels = read_labels(table(tmp_path, f"lot,wafer,label\nL1,{written},Donut\n"), KNOWN)
     assert labels.of("x", wafer("L1", on_file)) == "Donut"
@@ -70,7 +70,7 @@ def test_an_unknown_class_is_an_error_that_lists_the_known_ones(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text, message",
+    ("text", "message"),
     [
         ("", "expected the columns"),
         ("lot,label\nL1,Donut\n", "expected the columns"),

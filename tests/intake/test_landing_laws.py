@@ -52,7 +52,16 @@ def test_the_same_bytes_twice_are_one_file(landing, workspace, store):
 
 
 def test_what_is_no_input_is_passed_over(landing, workspace, store):
-    for name in ("labels.csv", "truth.parquet", "truth.csv", ".hidden", ".git/config", "lone.yaml", "x.yml", "real.maps"):
+    for name in (
+        "labels.csv",
+        "truth.parquet",
+        "truth.csv",
+        ".hidden",
+        ".git/config",
+        "lone.yaml",
+        "x.yml",
+        "real.maps",
+    ):
         (landing / name).parent.mkdir(exist_ok=True)
         (landing / name).write_bytes(name.encode())
     assert names(claim(landing, workspace, store, LIMITS)) == ["real.maps"]
@@ -82,7 +91,7 @@ def test_a_wrong_path_is_an_error_and_an_empty_folder_is_not(landing, workspace,
 def test_an_unreadable_file_is_an_error_that_names_it(landing, workspace, store):
     path = write_lines(landing / "secret.maps", [])
     path.chmod(0)
-    with pytest.raises(InputError, match="secret.maps"):
+    with pytest.raises(InputError, match=r"secret\.maps"):
         claim(landing, workspace, store, LIMITS)
 
 
@@ -143,7 +152,7 @@ def zip_bytes():
 
 
 @pytest.mark.parametrize(
-    "name, begun, ended",
+    ("name", "begun", "ended"),
     [
         ("a.klarf", KLARF, KLARF + b"EndOfFile;\n"),
         ("a.001", b"\n  fileversion 1 1;\n", b"\n  fileversion 1 1;\nENDOFFILE ;"),

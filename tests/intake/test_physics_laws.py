@@ -25,7 +25,9 @@ def code_of(wafer_map, params=PARAMS):
     return caught.value.reason.code
 
 
-@given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 300), diameter=st.sampled_from([100.0, 150.0, 200.0, 300.0, 450.0]))
+@given(
+    seed=st.integers(0, 2**32 - 1), n=st.integers(0, 300), diameter=st.sampled_from([100.0, 150.0, 200.0, 300.0, 450.0])
+)
 def test_any_points_on_the_wafer_are_valid(seed, n, diameter):
     rng = np.random.default_rng(seed)
     info = WaferInfo(diameter_mm=diameter)
@@ -45,7 +47,7 @@ def test_refused_exactly_when_more_than_the_allowed_share_lies_outside(seed, n, 
         assert any("beyond the wafer edge" in note for note in check(wafer, params)) == (outside > 0)
 
 
-@pytest.mark.parametrize("beyond, valid", [(999.0, True), (1_001.0, False)])
+@pytest.mark.parametrize(("beyond", "valid"), [(999.0, True), (1_001.0, False)])
 def test_the_edge_tolerance_is_the_stage_tolerance(beyond, valid):
     wafer = DefectMap(info=INFO, xy_um=np.array([[150_000.0 + beyond, 0.0]]))
     if valid:
@@ -138,7 +140,7 @@ def test_any_die_map_with_a_die_is_valid(seed, rows, cols):
 
 
 @pytest.mark.parametrize(
-    "status, code",
+    ("status", "code"),
     [
         (np.zeros((3, 3), np.uint8), "wafer.no_die"),
         (np.full((3, 3), 3, np.uint8), "wafer.die_status"),

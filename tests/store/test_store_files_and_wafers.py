@@ -101,11 +101,13 @@ def test_a_lot_is_changed_until_it_was_checked_after_its_last_wafer(store):
 
 
 def test_a_store_that_refuses_is_an_engine_error_and_keeps_nothing(store):
-    with store.write() as c:
-        c.exec_driver_sql("PRAGMA max_page_count = 60")
-    with pytest.raises(EngineError, match="nothing is half done"), files.recording(store) as c:
-        c.exec_driver_sql("PRAGMA max_page_count = 60")
-        files.add_claimed(c, sha256=A, name="x", size=1)
-        wafers.replace_wafers(c, A, [row(k) for k in range(20_000)])
+    def overfill():
+        with files.recording(store) as c:
+            c.exec_driver_sql("PRAGMA max_page_count = 60")
+            files.add_claimed(c, sha256=A, name="x", size=1)
+            wafers.replace_wafers(c, A, [row(k) for k in range(20_000)])
+
+    with pytest.raises(EngineError, match="nothing is half done"):
+        overfill()
     with store.read() as c:
         assert files.known_files(c) == {}
