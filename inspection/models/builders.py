@@ -41,8 +41,8 @@ def wafer_net(spec: ViewSpec, classes: int, *, width: int, dropout: float) -> ke
     if spec.tiles:
         tiles = keras.Input((spec.tiles, spec.tile_px, spec.tile_px, len(CHANNELS)), dtype="uint8", name="tiles")
         x = layers.Rescaling(1 / 255, name="scale_tiles")(FoldTiles(name="fold_tiles")(tiles))
-        for depth, filters in enumerate((width // 2, width, 2 * width)):
-            x = _conv(x, filters, stride=1 if depth == 0 else 2)
+        for filters in (width // 2, width, 2 * width):
+            x = _conv(x, filters, stride=2)
             x = _residual(x, filters, stride=1)
         x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
         x = AttendTiles(width, name="attend_tiles")([x, tiles])
