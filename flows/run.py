@@ -30,6 +30,10 @@ def run_flow(workspace: str, input: str | None = None) -> list[Step]:  # noqa: A
     done += ingest_flow.fn(workspace, source)
 
     place = stages.open_workspace(Path(workspace))
+    if stages.trainable(place) == {"labelled": 0, "champion": None}:
+        # Nothing to learn from and nothing to serve: the first champion learns on the simulated fab, and says so.
+        done.append(step("simulate", workspace))
+        done += ingest_flow.fn(workspace, done[-1]["result"]["folder"])
     if stages.trainable(place)["labelled"]:
         done += training_flow.fn(workspace)
     if stages.trainable(place)["champion"] is None:

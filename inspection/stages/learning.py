@@ -113,10 +113,13 @@ def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -
 
 def register(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
     """data/bundle -> an MLflow run and a registered version @candidate; the report goes to reports/VERSION."""
-    from inspection.scoring.bundle import read_bundle
+    from inspection.scoring.bundle import bundle_sha256, read_bundle
 
+    bundle, record = workspace.data / "bundle", workspace.data / "registered.json"
+    known = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    if known.get("bundle_sha256") == bundle_sha256(bundle):
+        return {**known, "idle": True}  # seconds of MLflow's import saved
     report(0, 0, "MLflow")
-    bundle = workspace.data / "bundle"
     lineage = {k: str(v) for k, v in read_bundle(bundle).lineage.items()}
     version = open_registry(workspace).register(
         bundle,
@@ -131,10 +134,14 @@ def register(workspace: Workspace, params: Params, *, report: Report = silent) -
     if version.created or not home.is_dir():
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(workspace.data / "report", home)
-    return {
-        "version": version.version, "bundle_sha256": version.bundle_sha256, "run": version.run_id,
-        "report": str(home / "report.html"), "idle": not version.created,
-    }  # fmt: skip
+    result = {
+        "version": version.version,
+        "bundle_sha256": version.bundle_sha256,
+        "run": version.run_id,
+        "report": str(home / "report.html"),
+    }
+    write_json(record, result)
+    return {**result, "idle": not version.created}
 
 
 def promote(
