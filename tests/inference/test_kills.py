@@ -48,7 +48,7 @@ def check(store, payloads):
 def campaign(store, folder, seed, kills):
     """Start, kill at a random moment of the work, start again; the last one may finish."""
     rng = np.random.default_rng(seed)
-    payloads = fill(store, 1_500)
+    payloads = fill(store, 1_000)
     StoreLedger(store).put(jobs_of(payloads))
     interrupted = 0
     for _ in range(kills):
