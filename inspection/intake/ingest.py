@@ -271,9 +271,7 @@ class Reading:
         while (wafer := self.guarded(next, wafers, None)) is not None:
             if wafer.index in seen or len(seen) >= self._params.ingest.max_wafers:
                 expected = f"at most {self._params.ingest.max_wafers} wafers, each with its own index"
-                raise _RefusedError(
-                    self._reason("file.wafers", expected, f"index {wafer.index} after {len(seen)} wafers")
-                )
+                raise _RefusedError(self._reason("file.wafers", expected, f"index {wafer.index} after {len(seen)} wafers"))
             seen.add(wafer.index)
             try:
                 notes = check(wafer.map, self._params.validate_)

@@ -106,10 +106,7 @@ def read_labels(path: Path, known: Iterable[str]) -> Labels:
                     continue
                 where = f"{path}, line {rows.line_num}"
                 if len(row) <= max(places):
-                    raise LabelError(
-                        f"Cannot read a label: expected {len(header)} columns, got {len(row)} ({where}). "
-                        "Correct the row."
-                    )
+                    raise LabelError(f"Cannot read a label: expected {len(header)} columns, got {len(row)} ({where}). Correct the row.")
                 first, second, label = (row[place].strip() for place in places)
                 if label and label not in names:
                     raise unknown_label(label, names, where)
@@ -138,7 +135,4 @@ def _source_key(source: str, index: str, where: str) -> Key:
 
 def _enter(entries: dict[Key, str | None], at: Key, label: str | None, where: str) -> None:
     if entries.setdefault(at, label) != label:
-        raise LabelError(
-            f"Two labels for {at[0]}, {at[1]}: expected one, got {entries[at]} and {label} ({where}). "
-            "Remove one of the rows."
-        )
+        raise LabelError(f"Two labels for {at[0]}, {at[1]}: expected one, got {entries[at]} and {label} ({where}). Remove one of the rows.")

@@ -127,9 +127,7 @@ class _Claiming:
             self.notice(one.name, "left for later: it went away while it was read")
             return
         except OSError as error:
-            raise InputError(
-                f"Cannot read {one.path}: got {error.strerror or error}. Check its permissions and its disk."
-            ) from error
+            raise InputError(f"Cannot read {one.path}: got {error.strerror or error}. Check its permissions and its disk.") from error
         state, name = self.known.get(sha256, (None, one.name))
         if state in {None, CLAIMED}:
             self._enter(one, before, sha256, name)
