@@ -22,9 +22,7 @@ def read_lines(path, limits):
     del limits
     lines = path.read_text(encoding="utf-8").splitlines()
     if not lines or lines[0] != "maps" or lines[-1] != "end":
-        raise FormatError(
-            "maps.truncated", where=path.name, expected="`maps` ... `end`", got=lines[:1], action="Send it again."
-        )
+        raise FormatError("maps.truncated", where=path.name, expected="`maps` ... `end`", got=lines[:1], action="Send it again.")
     for index, line in enumerate(lines[1:-1]):
         lot, wafer, kind, *values = line.split()
         info = WaferInfo(lot=lot.replace("-", ""), wafer=wafer, layer="M1", slot=index % 25 + 1)

@@ -24,9 +24,7 @@ GOOD = ["L1 1 points 1,2 3,4", "L1 2 points", "L1 3 dies 2 2 1210"]
 def take_in(landing, workspace, store, params):
     def act(**options):
         claims = claim(landing, workspace, store, params.ingest, settle_s=0.0)
-        return ingest(
-            claims, workspace, store, options.pop("params", params), options.pop("read", read_lines), **options
-        )
+        return ingest(claims, workspace, store, options.pop("params", params), options.pop("read", read_lines), **options)
 
     return act
 
@@ -72,9 +70,7 @@ def test_a_second_run_does_nothing(landing, workspace, take_in):
         ("maps\nL 1 points 9e9,0\nL 2 points nan,1\nend\n", "wafer.outside"),
     ],
 )
-def test_a_bad_file_goes_to_quarantine_byte_identical_with_the_reason(  # noqa: PLR0917 - pytest passes by name
-    landing, workspace, store, take_in, text, code
-):
+def test_a_bad_file_goes_to_quarantine_byte_identical_with_the_reason(landing, workspace, store, take_in, text, code):
     (landing / "bad.maps").write_text(text)
     write_lines(landing / "good.maps", GOOD)
     report = take_in()
@@ -126,9 +122,7 @@ def test_a_released_file_is_read_again_by_a_mended_reader(landing, workspace, st
         quarantine.release(workspace, store, refused.sha256)
 
 
-def test_a_claimed_file_whose_copy_went_away_has_an_outcome_and_can_land_again(
-    landing, workspace, store, params, take_in
-):
+def test_a_claimed_file_whose_copy_went_away_has_an_outcome_and_can_land_again(landing, workspace, store, params, take_in):
     write_lines(landing / "good.maps", GOOD)
     claims = claim(landing, workspace, store, params.ingest)
     shutil.rmtree(workspace.archive)

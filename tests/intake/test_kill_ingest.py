@@ -66,9 +66,7 @@ def campaign(runner, folder, seed):
     lines = int(clean.with_suffix(".lines").read_text())
     kills = 0
     for attempt in range(6):
-        if (
-            attempt % 2 == 0
-        ):  # at a line of our own: every place between two writes is reached, whatever the machine's load
+        if attempt % 2 == 0:  # at a line of our own: every place between two writes is reached, whatever the machine's load
             runner.start(landing, killed, int(rng.integers(1, lines + 1)))
         else:  # at a moment: also inside a write
             child = runner.start(landing, killed)

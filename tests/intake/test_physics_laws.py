@@ -25,9 +25,7 @@ def code_of(wafer_map, params=PARAMS):
     return caught.value.reason.code
 
 
-@given(
-    seed=st.integers(0, 2**32 - 1), n=st.integers(0, 300), diameter=st.sampled_from([100.0, 150.0, 200.0, 300.0, 450.0])
-)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 300), diameter=st.sampled_from([100.0, 150.0, 200.0, 300.0, 450.0]))
 def test_any_points_on_the_wafer_are_valid(seed, n, diameter):
     rng = np.random.default_rng(seed)
     info = WaferInfo(diameter_mm=diameter)
