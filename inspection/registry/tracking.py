@@ -181,7 +181,9 @@ class Registry:
             self._client.set_model_version_tag(MODEL, version, key, value)
 
     def fetch(self, version: str, folder: Path) -> Path:
-        """Download the bundle of ``version`` below ``folder`` and return its path."""
+        """Download the bundle of ``version``, or of an alias, below ``folder`` and return its path."""
+        version = self.describe(version).version
+        folder.mkdir(parents=True, exist_ok=True)
         with self._engine(f"fetch version {version}"):
             source = self._client.get_model_version_download_uri(MODEL, version)
             found = self._mlflow.artifacts.download_artifacts(

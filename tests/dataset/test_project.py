@@ -102,7 +102,9 @@ def test_a_second_run_does_nothing_and_a_changed_parameter_reruns_from_its_stage
     assert "did train" in lines
     assert project.up_to_date()
 
-    project.params.write_text(project.params.read_text().replace("epochs: 10", "epochs: 11"))
+    content = yaml.safe_load(project.params.read_text())
+    content["train"]["epochs"] += 1
+    project.params.write_text(yaml.safe_dump(content))
     assert not project.up_to_date()
     ran = {stage: project.run(stage).ran for stage in ("split", "train", "evaluate")}
     assert ran == {"split": False, "train": True, "evaluate": True}

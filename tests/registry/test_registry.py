@@ -105,7 +105,7 @@ def test_nothing_that_was_logged_is_a_pickle(fab: Fab, tmp_path: Path) -> None:
     files = [path for path in (fab.root / "mlartifacts").rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"serving.py", "bundle.json", "model.keras", "report.html", "params.json"}
     assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".joblib")]
-    fetched = fab.registry().fetch(version.version, tmp_path)
+    fetched = fab.registry().fetch("candidate", tmp_path / "new" / "folder")
     assert bundle_sha256(fetched) == version.bundle_sha256
 
 
