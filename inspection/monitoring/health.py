@@ -21,9 +21,9 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
     Returns
     -------
     dict
-        ``waiting``: ``files`` claimed but not ingested, ``wafers`` valid without a prediction of the champion (of
-        any model while there is none), ``judgements`` predictions that no alert rule has seen, ``notifications``
-        not yet sent. ``done``: ``files`` ingested, ``wafers`` with a prediction, ``decisions`` of the champion by
+        ``waiting``: ``files`` claimed but not ingested, ``wafers`` valid, unlabelled and scored by no model,
+        ``judgements`` predictions that no alert rule has seen, ``notifications`` not yet sent. ``done``: ``files``
+        ingested, ``wafers`` with a prediction, ``decisions`` of the champion by
         name. ``quarantined``: ``files`` and ``wafers``. ``lots_failed``: lots and layers whose expectations fail
         now. ``alerts``: ``open``, ``acknowledged``, ``closed``, and ``undeliverable`` notifications (dead).
         ``champion``: None, or ``version bundle_sha256 promoted_by reason since age_s``. ``last_file``: None, or
@@ -33,7 +33,8 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
         counts = status.by_state(c)
         champion, last = status.champion(c), status.last_file(c)
         model = None if champion is None else champion["bundle_sha256"]
-        unscored = status.unscored(c, model)
+        unscored = status.unscored(c)
+        scored = status.scored(c)
         decisions = {} if model is None else status.decisions(c, model)
         unjudged, failed = status.unjudged(c), status.failed_lots(c)
     at = now()
@@ -47,7 +48,7 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
         },
         "done": {
             "files": files.get("ingested", 0),
-            "wafers": wafers.get("valid", 0) - unscored,
+            "wafers": scored,
             "decisions": decisions,
         },
         "quarantined": {"files": files.get("quarantined", 0), "wafers": wafers.get("quarantined", 0)},

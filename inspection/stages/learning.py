@@ -113,35 +113,30 @@ def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -
 
 def register(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
     """data/bundle -> an MLflow run and a registered version @candidate; the report goes to reports/VERSION."""
-    from inspection.scoring.bundle import bundle_sha256, read_bundle
+    from inspection.registry.promotion import register as enter
+    from inspection.scoring.bundle import read_bundle
 
-    bundle, record = workspace.data / "bundle", workspace.data / "registered.json"
-    known = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    if known.get("bundle_sha256") == bundle_sha256(bundle):
-        return {**known, "idle": True}  # seconds of MLflow's import saved
     report(0, 0, "MLflow")
-    lineage = {k: str(v) for k, v in read_bundle(bundle).lineage.items()}
-    version = open_registry(workspace).register(
-        bundle,
-        actor=Settings().actor,
-        reason="trained from the snapshot by the pipeline",
-        metrics=json.loads((workspace.data / "metrics.json").read_text(encoding="utf-8")),
-        params=params.model_dump(mode="json", by_alias=True, exclude={"taxonomy"}),
-        lineage=lineage,
-        report=workspace.data / "report",
-    )
+    bundle = workspace.data / "bundle"
+    with open_store(workspace) as store:
+        version = enter(
+            partial(open_registry, workspace),
+            store,
+            bundle,
+            bundles=workspace.bundles,
+            actor=Settings().actor,
+            reason="trained from the snapshot by the pipeline",
+            metrics=json.loads((workspace.data / "metrics.json").read_text(encoding="utf-8")),
+            params=params.model_dump(mode="json", by_alias=True, exclude={"taxonomy"}),
+            lineage={k: str(v) for k, v in read_bundle(bundle).lineage.items()},
+            report=workspace.data / "report",
+        )
     home = workspace.reports / version.version
     if version.created or not home.is_dir():
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(workspace.data / "report", home)
-    result = {
-        "version": version.version,
-        "bundle_sha256": version.bundle_sha256,
-        "run": version.run_id,
-        "report": str(home / "report.html"),
-    }
-    write_json(record, result)
-    return {**result, "idle": not version.created}
+    page = str(home / "report.html")
+    return {"version": version.version, "bundle_sha256": version.bundle_sha256, "report": page, "idle": not version.created}
 
 
 def promote(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +139,7 @@ def work(
     from dataclasses import asdict
 
     from inspection.inference.ledger import StoreLedger
+    from inspection.inference.shards import ShardReader
     from inspection.inference.worker import Worker
     from inspection.store.champions import Champion, current
 
@@ -152,8 +153,10 @@ def work(
 
             return Predictor.load(Path(champion.bundle_path), params.infer.batch_sizes)
 
-        worker = Worker(store, ledger, load, _reader(workspace), partial(current, store), params.infer, port=metrics_port)
+        worker = Worker(store, ledger, load, ShardReader(workspace.canonical), partial(current, store), params.infer, port=metrics_port)
         done = worker.run(until_empty=until_empty, handle_signals=True, progress=partial(told, report, "wafers"))
+    if done.stopped and until_empty:
+        raise KeyboardInterrupt  # the batch in hand is stored and the rest handed back: the caller must not go on to the next stage
     return {**asdict(done), "idle": done.scored == 0}
 
 
@@ -209,36 +212,15 @@ def status(workspace: Workspace, _params: Params, *, report: Report = silent) ->
         return facts(store)
 
 
-def _reader(workspace: Workspace) -> Callable[[list[dict[str, Any]]], list[Any]]:
-    """Payloads -> maps from the canonical shards; a shard holds valid wafers only, so places are looked up by index."""
-    from inspection.formats.canonical import read_shard, shard_index
-
-    @lru_cache(maxsize=256)
-    def places(sha256: str) -> dict[int, int]:
-        return {int(i): at for at, i in enumerate(shard_index(workspace.canonical / f"{sha256}.parquet")["index"])}
-
-    def read(payloads: list[dict[str, Any]]) -> list[Any]:
-        maps: list[Any] = [None] * len(payloads)
-        by_file: dict[str, list[int]] = {}
-        for position, payload in enumerate(payloads):
-            by_file.setdefault(payload["file_sha256"], []).append(position)
-        for sha256, positions in by_file.items():
-            wanted = [places(sha256)[payloads[p]["index"]] for p in positions]
-            for position, entry in zip(positions, read_shard(workspace.canonical / f"{sha256}.parquet", wanted), strict=True):
-                maps[position] = entry.wafer.map
-        return maps
-
-    return read
-
-
 def _evidence(workspace: Workspace) -> Callable[[Any], bytes | None]:
     """Draws an event: its wafers on one sheet, the likeliest first."""
 
     def drawn(event: Any) -> bytes | None:
+        from inspection.inference.shards import ShardReader
         from inspection.views.picture import contact_sheet, describe, to_png
 
         shown = sorted(event.wafers, key=lambda w: -w.probability)[:EVIDENCE_WAFERS]
-        maps = _reader(workspace)([{"file_sha256": w.file_sha256, "index": w.index} for w in shown])
+        maps = ShardReader(workspace.canonical)([{"file_sha256": w.file_sha256, "index": w.index} for w in shown])
         titles = [describe(m.info, event.signature, w.probability) for m, w in zip(maps, shown, strict=True)]
         return to_png(contact_sheet(maps, titles, columns=3, size_px=320))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InputNotFoundError
 from inspection.settings import Workspace
-from inspection.stages.place import open_registry, open_store, params_of, require_input, silent
+from inspection.stages.place import open_store, params_of, require_input, silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from inspection.params import Params
     from inspection.stages.place import Report
@@ -20,12 +20,16 @@ def classify(
     workspace: Workspace, params: Params, *, paths: Sequence[Path], out: Path, model: str = "champion", report: Report = silent
 ) -> dict[str, Any]:
     """Score anything we can read into a Parquet file, one row per wafer; the store is read for the champion's name only."""
+    from inspection.registry.promotion import resolve
     from inspection.scoring.files import score_files
     from inspection.scoring.predictor import Predictor
 
     for path in paths:
         require_input(path)
-    bundle = _bundle_of(workspace, model)
+    if not workspace.root.is_dir():
+        raise InputNotFoundError(f"No workspace: expected one at {workspace.root} with a {model} model. Start one with `inspection run`.")
+    with open_store(workspace) as store:
+        bundle = resolve(store, workspace.bundles, model)
     predictor = Predictor.load(bundle, params.infer.batch_sizes)
     return {"model": model, **score_files(predictor, paths, out, params.ingest, report)}
 
@@ -46,18 +50,3 @@ def show_file(file: Path, workspace: Path, *, png: Path | None = None, index: in
         shown = wafers[index].map
         png.write_bytes(to_png(draw(shown, 800, describe(shown.info))))
     return {"format": table.recognise(file).name, "wafers": [facts_of(w.map) for w in wafers]}
-
-
-def _bundle_of(workspace: Workspace, model: str) -> Path:
-    from inspection.store.champions import current
-
-    if not workspace.root.is_dir():
-        raise InputNotFoundError(f"No workspace: expected one at {workspace.root} with a {model} model. Start one with `inspection run`.")
-    if model != "champion":
-        folder: Path = open_registry(workspace).fetch(model, workspace.data / "fetched")
-        return folder
-    with open_store(workspace) as store:
-        champion = current(store)
-    if champion is None:
-        raise InputNotFoundError(f"No champion in {workspace.root}: promote a version with `inspection promote --reason TEXT` first.")
-    return Path(champion.bundle_path)

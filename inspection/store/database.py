@@ -45,7 +45,7 @@ class Store:
 
     def read(self) -> AbstractContextManager[Connection]:
         """A connection for reading."""
-        return self.engine.connect()
+        return self.engine.connect().execution_options(read_only=True)
 
     def close(self) -> None:
         """Give all connections back."""
@@ -69,8 +69,9 @@ def _sqlite_pragmas(connection: Any, _: Any) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    # IMMEDIATE takes the write lock at once: two writers queue up instead of failing on an upgrade.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # IMMEDIATE takes the write lock at once: two writers queue up instead of failing on an upgrade. Readers need none.
+    reading = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 def chunks(rows: list[dict[str, Any]], size: int = 5_000) -> Iterator[list[dict[str, Any]]]:

@@ -29,14 +29,12 @@ def decisions(c: Connection, model_sha256: str) -> dict[str, int]:
     return {str(decision): int(count) for decision, count in c.execute(query)}
 
 
-def unscored(c: Connection, model_sha256: str | None) -> int:
-    """Valid wafers without a prediction of this model (None: of any model)."""
+def unscored(c: Connection) -> int:
+    """Valid unlabelled wafers that no model has scored: labelled ones are known already."""
     of_wafer = exists().where(
         predictions.c.file_sha256 == wafers.c.file_sha256, predictions.c.index == wafers.c.index
     )  # fmt: skip
-    if model_sha256 is not None:
-        of_wafer = of_wafer.where(predictions.c.model_sha256 == model_sha256)
-    query = select(func.count()).select_from(wafers).where(wafers.c.state == "valid", ~of_wafer)
+    query = select(func.count()).select_from(wafers).where(wafers.c.state == "valid", wafers.c.label.is_(None), ~of_wafer)
     return int(c.execute(query).scalar_one())
 
 
@@ -67,3 +65,9 @@ def last_file(c: Connection) -> RowMapping | None:
 def _count_by(c: Connection, table: Table, column: Column[Any]) -> dict[str, int]:
     query = select(column, func.count()).select_from(table).group_by(column).order_by(column)
     return {str(state): int(count) for state, count in c.execute(query)}
+
+
+def scored(c: Connection) -> int:
+    """Wafers with a prediction of any model."""
+    pairs = select(predictions.c.file_sha256, predictions.c.index).distinct().subquery()
+    return int(c.execute(select(func.count()).select_from(pairs)).scalar_one())

@@ -175,5 +175,5 @@ jobs = Table(
     Column("put_at", DateTime, nullable=False),
     Column("changed_at", DateTime, nullable=False),
     Index("jobs_by_state", "state", "id"),
-    comment="Fallback ledger: leased rows (used only when the DBOS spike failed; see inference/ledger.py).",
+    comment="The job ledger: leased rows, one per wafer to be scored (see inference/ledger.py).",
 )
