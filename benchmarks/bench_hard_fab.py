@@ -54,14 +54,13 @@ def main() -> None:
 def _print(model: str, seed: int, data: Path, seconds: float) -> None:
     metrics = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
     counts = json.loads((data / "split.json").read_text(encoding="utf-8"))["by_class"]
-    print(
-        f"{model}, seed {seed}: macro-F1 {metrics['macro_f1']:.3f} ({metrics['macro_f1_low']:.3f} to {metrics['macro_f1_high']:.3f}), {seconds:.0f} s"
-    )
+    low, high = metrics["macro_f1_low"], metrics["macro_f1_high"]
+    print(f"{model}, seed {seed}: macro-F1 {metrics['macro_f1']:.3f} ({low:.3f} to {high:.3f}), {seconds:.0f} s", flush=True)
     for name in WATCHED:
-        total = counts[name]["test"]
-        low, high = wilson(round(metrics[f"recall_{name}"] * total), total)
+        total, recall = counts[name]["test"], metrics[f"recall_{name}"]
+        low, high = wilson(round(recall * total), total)
         print(
-            f"  recall {name:13s} {metrics[f'recall_{name}']:.3f} ({low:.3f} to {high:.3f}), {total} test wafers, F1 {metrics[f'f1_{name}']:.3f}"
+            f"  {name:13s} recall {recall:.3f} ({low:.3f} to {high:.3f}) of {total} test wafers, F1 {metrics[f'f1_{name}']:.3f}", flush=True
         )
 
 
