@@ -21,7 +21,7 @@ from inspection.intake import quarantine
 from inspection.intake.atomic import sweep
 from inspection.intake.physics import check
 from inspection.intake.relabel import LabelReport, relabel
-from inspection.store.files import CLAIMED, INGESTED, move, recording, state_of
+from inspection.store.files import CLAIMED, INGESTED, move, state_of
 from inspection.store.wafers import QUARANTINED, VALID, replace_wafers
 from inspection.wafer.maps import DieMap
 
@@ -208,7 +208,7 @@ class _Intake:
             shard.unlink(missing_ok=True)
             quarantine.put(self.workspace, self.store, claim.sha256, claim.name, refused.reason)
             return Outcome(ingested=False, quarantined_wafers=len(reading.rows))
-        with recording(self.store) as connection:
+        with self.store.write() as connection:
             values = {"format": format_name, "wafers": len(reading.rows), "reason": None}
             if not move(connection, claim.sha256, source=CLAIMED, target=INGESTED, values=values):
                 return None

@@ -15,7 +15,7 @@ from inspection.errors import EngineError, InputError, Reason
 from inspection.intake.atomic import aside
 from inspection.intake.quarantine import record
 from inspection.intake.search import PIECE, content_sha256, find, safe_name, still_written
-from inspection.store.files import CLAIMED, QUARANTINED, add_claimed, in_state, known_files, recording
+from inspection.store.files import CLAIMED, QUARANTINED, add_claimed, in_state, known_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,7 +138,7 @@ class _Claiming:
         if not too_large and not _keep(one, archived(self.workspace, sha256, name), sha256, before, self.workspace):
             self.notice(one.name, "left for later: it changed while it was read")
             return
-        with recording(self.store) as connection:
+        with self.store.write() as connection:
             add_claimed(connection, sha256=sha256, name=name, size=size)
         if too_large:
             _refuse_large(one, self.store, sha256, size, self.limits)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inspection.store.database import utc_now
-from inspection.store.files import recording
 from inspection.store.wafers import changed_lots, facts, put_lot_check
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def validate(
     table = pd.DataFrame(rows)
     wanted = pd.MultiIndex.from_arrays([table["lot"], table["layer"]]).isin(new)
     checks = validate_lots(table[wanted].reset_index(drop=True), workspace.expectations, params, progress)
-    with recording(store) as connection:
+    with store.write() as connection:
         for check in checks:
             put_lot_check(
                 connection,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InputNotFoundError
 from inspection.intake.atomic import write_text
-from inspection.store.files import CLAIMED, QUARANTINED, in_state, move, recording
+from inspection.store.files import CLAIMED, QUARANTINED, in_state, move
 from inspection.store.wafers import remove_wafers
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def put(workspace: Workspace, store: Store, sha256: str, name: str, reason: Reas
 
 def record(store: Store, sha256: str, reason: dict[str, str]) -> None:
     """Write the outcome of a file that lies in quarantine already."""
-    with recording(store) as connection:
+    with store.write() as connection:
         remove_wafers(connection, sha256)
         move(connection, sha256, source=CLAIMED, target=QUARANTINED, values={"reason": reason, "wafers": 0})
 
@@ -95,7 +95,7 @@ def release(workspace: Workspace, store: Store, sha256: str) -> None:
     # file.
     folder = workspace.quarantine / entry.sha256
     (folder / REASON_NAME).unlink(missing_ok=True)
-    with recording(store) as connection:
+    with store.write() as connection:
         move(
             connection,
             entry.sha256,

@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inspection.store.files import recording
 from inspection.store.wafers import names_and_labels, set_labels
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def relabel(store: Store, labels: Labels) -> LabelReport:
     EngineError
         The store refuses; nothing is changed.
     """
-    with recording(store) as connection:
+    with store.write() as connection:
         found: defaultdict[Key, list[tuple[str, int, str | None]]] = defaultdict(list)
         for sha256, index, source, lot, wafer, label in names_and_labels(connection):
             at = labels.match(source, index, lot, wafer)

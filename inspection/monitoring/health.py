@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from inspection.store import status
+from inspection.store.champions import read_current
 from inspection.store.database import utc_now
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
     """
     with store.read() as c:
         counts = status.by_state(c)
-        champion, last = status.champion(c), status.last_file(c)
-        model = None if champion is None else champion["bundle_sha256"]
+        champion, last = read_current(c), status.last_file(c)
+        model = None if champion is None else champion.bundle_sha256
         unscored = status.unscored(c)
         scored = status.scored(c)
         decisions = {} if model is None else status.decisions(c, model)
@@ -60,9 +61,9 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
         "champion": None
         if champion is None
         else {
-            **{name: champion[name] for name in ("version", "bundle_sha256", "promoted_by", "reason")},
-            "since": _iso(champion["since"]),
-            "age_s": (at - champion["since"]).total_seconds(),
+            **{name: getattr(champion, name) for name in ("version", "bundle_sha256", "promoted_by", "reason")},
+            "since": _iso(champion.since),
+            "age_s": (at - champion.since).total_seconds(),
         },
         "last_file": None
         if last is None

@@ -10,9 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, literal, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from inspection.store.database import chunks, utc_now
+from inspection.store.database import chunks, insert_or, utc_now
 from inspection.store.tables import jobs
 
 if TYPE_CHECKING:
@@ -38,14 +37,8 @@ def put(connection: Connection, items: Iterable[tuple[str, dict[str, Any]]]) -> 
     if connection.dialect.name == "postgresql":
         # Two putters of the same keys in different orders would deadlock on the unique index.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PUT_LOCK})
-    statement = insert_new(connection, jobs).execution_options(preserve_rowcount=True)
+    statement = insert_or(connection, jobs).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
     return sum(connection.execute(statement, chunk).rowcount for chunk in chunks(rows))
-
-
-def insert_new(connection: Connection, table: Any) -> Any:
-    """``INSERT ... ON CONFLICT DO NOTHING`` into ``table``, in the dialect of ``connection``."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def claim(connection: Connection, worker: str, size: int, lease_s: float) -> list[RowMapping]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Table, exists, func, select
 
-from inspection.store.tables import alerts, champions, files, lot_checks, outbox, predictions, wafers
+from inspection.store.tables import alerts, files, lot_checks, outbox, predictions, wafers
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
@@ -48,12 +48,6 @@ def failed_lots(c: Connection) -> int:
     """Lots and layers whose latest expectations failed."""
     query = select(func.count()).select_from(lot_checks).where(lot_checks.c.success.is_(False))
     return int(c.execute(query).scalar_one())
-
-
-def champion(c: Connection) -> RowMapping | None:
-    """The champion of now."""
-    query = select(champions).where(champions.c.until.is_(None)).order_by(champions.c.id.desc()).limit(1)
-    return c.execute(query).mappings().one_or_none()
 
 
 def last_file(c: Connection) -> RowMapping | None:

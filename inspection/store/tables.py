@@ -32,6 +32,7 @@ files = Table(
     Column("wafers", Integer),
     Column("landed_at", DateTime, nullable=False),
     Column("changed_at", DateTime, nullable=False),
+    Index("files_by_state", "state", "landed_at"),
     comment="One row per distinct content that landed: the same bytes twice are one file.",
 )
 
@@ -60,6 +61,7 @@ wafers = Table(
     Column("ingested_at", DateTime, nullable=False),
     ForeignKeyConstraint(["file_sha256"], ["files.sha256"]),
     Index("wafers_by_lot", "lot", "layer"),
+    Index("wafers_by_source", "source", "lot"),  # archives without lots: every batch of alerts counts its source
     comment="One row per wafer of each ingested file.",
 )
 
@@ -114,6 +116,7 @@ alerts = Table(
     Column("comment", Text),
     Column("opened_at", DateTime, nullable=False),
     Column("changed_at", DateTime, nullable=False),
+    Index("alerts_by_time", "opened_at"),
     comment="One row per event, however many wafers show it.",
 )
 
@@ -129,6 +132,7 @@ outbox = Table(
     Column("error", Text),
     Column("sent_at", DateTime),
     UniqueConstraint("alert_id", "sink"),
+    Index("outbox_by_due", "state", "next_at"),
     ForeignKeyConstraint(["alert_id"], ["alerts.id"]),
     comment="What must still be sent: written in the transaction that writes the alert.",
 )

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from inspection.store.database import chunks, utc_now
-from inspection.store.files import insert_or
+from inspection.store.database import chunks, insert_or, utc_now
 from inspection.store.tables import files, lot_checks, wafers
 
 if TYPE_CHECKING:
@@ -67,12 +66,6 @@ def set_labels(connection: Connection, changes: Iterable[LabelledKey]) -> int:
     return len(rows)
 
 
-def count_by_state(connection: Connection) -> dict[str, int]:
-    """How many wafers are ``valid`` and ``quarantined``."""
-    query = select(wafers.c.state, func.count().label("total")).group_by(wafers.c.state)
-    return {row.state: row.total for row in connection.execute(query)}
-
-
 def changed_lots(connection: Connection) -> list[tuple[str, str]]:
     """(lot, layer) with valid wafers newer than their last check, or never checked; layer '' = none given."""
     layer = func.coalesce(wafers.c.layer, "")
@@ -120,13 +113,3 @@ def put_lot_check(
         .on_conflict_do_update(index_elements=["lot", "layer"], set_=values)
     )
     connection.execute(statement)
-
-
-def failed_lots(connection: Connection) -> list[tuple[str, str, dict[str, int]]]:
-    """(lot, layer, failed) of every lot whose latest check failed."""
-    query = (
-        select(lot_checks.c.lot, lot_checks.c.layer, lot_checks.c.failed)
-        .where(lot_checks.c.success.is_(False))
-        .order_by(lot_checks.c.lot, lot_checks.c.layer)
-    )
-    return [(row.lot, row.layer, row.failed) for row in connection.execute(query)]

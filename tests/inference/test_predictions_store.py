@@ -6,7 +6,8 @@ import pytest
 from inference_fab import CONFIG, fill
 from sqlalchemy.exc import IntegrityError
 
-from inspection.store import predictions
+from inspection.store import alerts, predictions, status
+from inspection.store.database import utc_now
 from inspection.store.predictions import Prediction
 
 MODEL, OTHER = "a" * 64, "b" * 64
@@ -28,8 +29,8 @@ def test_a_wafer_has_one_prediction_per_model_and_configuration(store, payloads)
         assert predictions.insert(c, [first, first, row(payloads[1])]) == 2
         assert predictions.insert(c, [replace(first, decision="Review")]) == 0
         assert predictions.insert(c, [replace(first, model_sha256=OTHER), replace(first, config_sha256="d" * 64)]) == 2
-        assert predictions.counts(c) == {"Ring": 4}
-        assert predictions.counts(c, OTHER) == {"Ring": 1}
+        assert status.decisions(c, MODEL) == {"Ring": 3}
+        assert status.decisions(c, OTHER) == {"Ring": 1}
         assert predictions.insert(c, []) == 0
 
 
@@ -42,30 +43,25 @@ def test_unjudged_predictions_come_oldest_first_with_their_wafer_until_they_are_
     with store.write() as c:
         predictions.insert(c, [row(p) for p in payloads])
     with store.write() as c:
-        seen = predictions.unjudged(c, limit=10)
+        seen = alerts.unjudged(c, limit=10)
         assert [(s["file_sha256"], s["index"]) for s in seen] == [(p["file_sha256"], p["index"]) for p in payloads[:10]]
         assert seen[0]["lot"] == "L0"
         assert seen[0]["probabilities"] == {"Ring": 0.75, "Normal": 0.25}
-        assert predictions.mark_judged(c, [s["id"] for s in seen]) == 10
-        assert predictions.mark_judged(c, [s["id"] for s in seen]) == 0
-        assert len(predictions.unjudged(c)) == 15
+        alerts.mark_judged(c, [s["id"] for s in seen], utc_now())
+        assert len(alerts.unjudged(c, limit=100)) == status.unjudged(c) == 15
 
 
-def test_latest_is_the_last_prediction_of_each_wafer(store, payloads):
+def test_a_lot_shows_the_last_prediction_of_each_wafer(store, payloads):
     with store.write() as c:
         predictions.insert(c, [row(p) for p in payloads])
         predictions.insert(c, [row(payloads[3], OTHER, "Normal")])
-        found = predictions.latest(c)
-        assert len(found) == 25
-        assert found[3]["decision"] == "Normal"
-        assert {f["lot"] for f in predictions.latest(c, lot="L1")} == {"L1"}
-        assert len(predictions.latest(c, file_sha256=payloads[0]["file_sha256"])) == 10
+        found = alerts.signals_of_lot(c, "L3", "")
+        assert sorted(s["decision"] for s in found) == ["Normal"] + ["Ring"] * (len(found) - 1)
 
 
-def test_unscored_wafers_are_those_without_a_prediction_of_this_model(store, payloads):
+def test_a_wafer_waits_until_any_model_has_scored_it(store, payloads):
     with store.write() as c:
-        assert predictions.unscored(c, MODEL, CONFIG) == [(p["file_sha256"], p["index"]) for p in payloads]
+        assert predictions.never_scored(c, labelled=False) == [(p["file_sha256"], p["index"]) for p in payloads]
+        assert predictions.never_scored(c, labelled=True) == []
         predictions.insert(c, [row(p) for p in payloads[:20]])
-        assert predictions.unscored(c, MODEL, CONFIG) == [(p["file_sha256"], p["index"]) for p in payloads[20:]]
-        assert len(predictions.unscored(c, OTHER, CONFIG)) == 25
-        assert len(predictions.unscored(c, MODEL, "d" * 64)) == 25
+        assert predictions.never_scored(c, labelled=False) == [(p["file_sha256"], p["index"]) for p in payloads[20:]]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sqlalchemy import select
 
 from inspection.intake import expectations
 from inspection.intake.docs import offline
@@ -16,7 +17,8 @@ from inspection.intake.expectations import prepare, site, validate_lots
 from inspection.intake.lots import validate
 from inspection.params import Validate
 from inspection.store.files import add_claimed
-from inspection.store.wafers import failed_lots, replace_wafers
+from inspection.store.tables import lot_checks
+from inspection.store.wafers import replace_wafers
 
 # The engine still calls what pandas and its own models have announced to change; nothing that we could call otherwise.
 pytestmark = [
@@ -155,12 +157,18 @@ def test_only_lots_with_new_wafers_are_checked_again(workspace, store):
         ("b", False),
     ]
     with store.read() as connection:
-        assert failed_lots(connection) == [("b", "M1", {"expect_column_values_to_be_in_set(diameter_mm)": 2})]
+        assert recorded(connection, success=False) == [("b", "M1", {"expect_column_values_to_be_in_set(diameter_mm)": 2})]
     assert validate(workspace, store, Validate()) == []
     add("b")
     assert [(check.lot, check.success) for check in validate(workspace, store, Validate())] == [("b", True)]
     with store.read() as connection:
-        assert failed_lots(connection) == []
+        assert recorded(connection, success=False) == []
+        assert recorded(connection, success=True) == [("a", "M1", {}), ("b", "M1", {})]
+
+
+def recorded(connection, *, success):
+    columns = (lot_checks.c.lot, lot_checks.c.layer, lot_checks.c.failed)
+    return [tuple(found) for found in connection.execute(select(*columns).where(lot_checks.c.success.is_(success)).order_by(*columns[:2]))]
 
 
 def test_facts_without_a_lot_get_names_and_no_bound_on_their_number():

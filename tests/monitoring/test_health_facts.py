@@ -26,8 +26,9 @@ def filled(store: Store) -> None:
             for n, state in enumerate(["claimed", "ingested", "ingested", "quarantined"])
         ])  # fmt: skip
         c.execute(wafers.insert(), [
-            {**wafer, "file_sha256": "1", "index": n, "wafer": f"W{n}", "state": "quarantined" if n == 5 else "valid"}
-            for n in range(6)
+            {**wafer, "file_sha256": "1", "index": n, "wafer": f"W{n}", "state": "quarantined" if n == 6 else "valid",
+             "label": "Grid" if n == 5 else None}
+            for n in range(7)
         ])  # fmt: skip
         c.execute(champions.insert(), [
             {**champion, "version": "1", "bundle_sha256": "old", "since": T0.replace(hour=1), "until": T0},
@@ -62,8 +63,8 @@ def test_every_row_is_counted_where_it_belongs(tmp_path):
         filled(store)
         got = facts(store, now=lambda: NOW)
     assert got == {
-        "waiting": {"files": 1, "wafers": 3, "judgements": 2, "notifications": 1},
-        "done": {"files": 2, "wafers": 2, "decisions": {"Grid": 1, "Unknown": 1}},
+        "waiting": {"files": 1, "wafers": 2, "judgements": 2, "notifications": 1},
+        "done": {"files": 2, "wafers": 3, "decisions": {"Grid": 1, "Unknown": 1}},
         "quarantined": {"files": 1, "wafers": 1},
         "lots_failed": 1,
         "alerts": {"open": 2, "acknowledged": 1, "closed": 1, "undeliverable": 1},

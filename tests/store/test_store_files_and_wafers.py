@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from inspection.errors import EngineError
-from inspection.store import files, wafers
+from inspection.errors import EngineError, ParamsError
+from inspection.store import files, status, wafers
 from inspection.store.database import Store, utc_now
 
 A, B = "a" * 64, "b" * 64
@@ -57,7 +57,7 @@ def test_a_file_leaves_a_state_only_once(store):
         assert files.move(c, A, source=files.CLAIMED, target=files.INGESTED, values={"wafers": 2})
         assert not files.move(c, A, source=files.CLAIMED, target=files.QUARANTINED, values={})
         assert files.state_of(c, A) == files.INGESTED
-        assert files.count_by_state(c) == {"ingested": 1}
+        assert files.in_state(c, files.CLAIMED) == []
         assert [r["wafers"] for r in files.in_state(c, files.INGESTED)] == [2]
 
 
@@ -67,7 +67,7 @@ def test_the_wafers_of_a_file_are_replaced_as_a_whole(store):
             files.add_claimed(c, sha256=sha256, name=sha256, size=1)
             wafers.replace_wafers(c, sha256, [row(k, sha256) for k in range(12_000)])
         wafers.replace_wafers(c, A, [row(0), row(1, state=wafers.QUARANTINED)])
-        assert wafers.count_by_state(c) == {"valid": 12_001, "quarantined": 1}
+        assert status.by_state(c)["wafers"] == {"valid": 12_001, "quarantined": 1}
         wafers.remove_wafers(c, B)
         assert [(r[0], r[1]) for r in wafers.names_and_labels(c)] == [(A, 0), (A, 1)]
 
@@ -96,13 +96,13 @@ def test_a_lot_is_changed_until_it_was_checked_after_its_last_wafer(store):
         assert ("L1", "") in wafers.changed_lots(c)
         wafers.put_lot_check(c, lot="L1", layer="", checked_at=utc_now() + timedelta(seconds=1), **check)
         assert wafers.changed_lots(c) == [("L1", "M2")]
-        assert wafers.failed_lots(c) == [("L1", "", {"slot": 1})]
+        assert status.failed_lots(c) == 1
         assert {(f["lot"], f["layer"], f["wafer"]) for f in wafers.facts(c)} == {("L1", "", "0"), ("L1", "M2", "1")}
 
 
 def test_a_store_that_refuses_is_an_engine_error_and_keeps_nothing(store):
     def overfill():
-        with files.recording(store) as c:
+        with store.write() as c:
             c.exec_driver_sql("PRAGMA max_page_count = 60")
             files.add_claimed(c, sha256=A, name="x", size=1)
             wafers.replace_wafers(c, A, [row(k) for k in range(20_000)])
@@ -111,3 +111,30 @@ def test_a_store_that_refuses_is_an_engine_error_and_keeps_nothing(store):
         overfill()
     with store.read() as c:
         assert files.known_files(c) == {}
+
+
+def test_a_store_that_cannot_be_opened_is_an_engine_error_with_advice(tmp_path):
+    with pytest.raises(EngineError, match=r"Cannot open the store .*missing.*Check the path"):
+        Store(f"sqlite:///{tmp_path / 'missing' / 'store.sqlite'}")
+    (tmp_path / "other.sqlite").write_bytes(b"this is no database" * 100)
+    with pytest.raises(EngineError, match="not a database"):
+        Store(f"sqlite:///{tmp_path / 'other.sqlite'}")
+
+
+def test_a_url_that_names_no_database_is_refused_without_showing_its_password():
+    for url in ("postgres", "nosuch://alice:s3cret@host/store"):
+        with pytest.raises(ParamsError, match="INSPECTION_STORE_URL") as caught:
+            Store(url)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_a_batch_of_an_archive_is_found_by_its_source_and_a_claim_by_its_state(store):
+    for question in (
+        "SELECT * FROM wafers WHERE lot = '' AND source = 's'",
+        "SELECT * FROM files WHERE state = 'claimed' ORDER BY landed_at",
+        "SELECT * FROM outbox WHERE state = 'waiting' AND next_at <= '2026'",
+        "SELECT * FROM predictions WHERE file_sha256 = 'a' AND \"index\" = 0",
+    ):
+        with store.read() as c:
+            plan = c.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}").all()
+        assert "USING INDEX" in str(plan), (question, plan)
