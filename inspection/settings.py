@@ -33,8 +33,6 @@ class Settings(BaseSettings):
     """Apprise URLs (mail, chat), separated by blanks; default: not used."""
     actor: str = Field(default="local-user")
     """Who acts, for the audit log."""
-    threads: int | None = None
-    """Threads of the network backend; default: all cores."""
 
 
 class Workspace:
@@ -51,7 +49,7 @@ class Workspace:
         self.quarantine = root / "quarantine"
         """Refused files, byte-identical, each with its ``reason.json``."""
         self.snapshot = root / "snapshot"
-        """The frozen training set: ``manifest.json`` and ``labels.csv``."""
+        """The frozen training set: ``manifest.json`` and ``wafers.csv``."""
         self.data = root / "data"
         """Outputs of the DVC stages."""
         self.reports = root / "reports"
