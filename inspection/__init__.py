@@ -25,8 +25,3 @@ The rooms, from the street down to the ground; an import may only go to a room f
 Conventions. *Wafer frame*: micrometres, origin at the wafer centre, x right, y up, notch down.
 *Image frame*: ``(row, col)``, row 0 at the top (y = +R). Arrays of images are ``(n, h, w, c)``. Times are UTC.
 """
-
-import os
-
-# Before any room imports Keras: the backend's start-up chatter is of no use to anybody. Set the variable to see it.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from inspection.errors import EngineError
-from inspection.intake.docs import make_offline
+from inspection.intake.docs import make_offline, write_index
 from inspection.intake.search import safe_name
 from inspection.params import Ingest
 
@@ -198,6 +198,7 @@ class _Project:
         # Only what is new: with hundreds of lots on disk a full build would take as long as all checks before it.
         self._context.build_data_docs(resource_identifiers=[*suites, *(key for key in keys if key.run_id.run_name in self._names)])
         make_offline(self._home / _SITE)
+        write_index(self._home / _SITE)
 
 
 def _start_anew(home: Path) -> None:

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import keras
-from keras import layers
-
 from inspection.errors import ParamsError
+from inspection.models.backend import keras
 from inspection.models.layers import AttendTiles, FoldTiles
 from inspection.views.renderer import CHANNELS
 
@@ -40,13 +38,13 @@ def wafer_net(spec: ViewSpec, classes: int, *, width: int, dropout: float) -> ke
     inputs: list[Any] = [image]
     if spec.tiles:
         tiles = keras.Input((spec.tiles, spec.tile_px, spec.tile_px, len(CHANNELS)), dtype="uint8", name="tiles")
-        x = layers.Rescaling(1 / 255, name="scale_tiles")(FoldTiles(name="fold_tiles")(tiles))
+        x = keras.layers.Rescaling(1 / 255, name="scale_tiles")(FoldTiles(name="fold_tiles")(tiles))
         for filters in (width // 2, width, 2 * width):
             x = _conv(x, filters, stride=2)
             x = _residual(x, filters, stride=1)
-        x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
+        x = keras.layers.Concatenate()([keras.layers.GlobalAveragePooling2D()(x), keras.layers.GlobalMaxPooling2D()(x)])
         x = AttendTiles(width, name="attend_tiles")([x, tiles])
-        features = layers.Concatenate(name="both_views")([features, x])
+        features = keras.layers.Concatenate(name="both_views")([features, x])
         inputs.append(tiles)
     return _head(inputs, features, classes, dropout, "wafer_net")
 
@@ -76,30 +74,30 @@ def build(name: str, spec: ViewSpec, classes: int, *, width: int, dropout: float
 def _global_branch(spec: ViewSpec, width: int) -> tuple[Any, Any]:
     """Input and pooled features of the global view; strides until about 8 px remain."""
     image = keras.Input((spec.size_px, spec.size_px, len(CHANNELS)), dtype="uint8", name="image")
-    x = layers.Rescaling(1 / 255, name="scale_image")(image)
+    x = keras.layers.Rescaling(1 / 255, name="scale_image")(image)
     x = _conv(x, (3 * width) // 4, stride=1 if spec.size_px <= 64 else 2)
     for filters in (width, 2 * width, 4 * width):
         x = _residual(x, filters, stride=2)
         x = _residual(x, filters, stride=1)
-    return image, layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
+    return image, keras.layers.Concatenate()([keras.layers.GlobalAveragePooling2D()(x), keras.layers.GlobalMaxPooling2D()(x)])
 
 
 def _head(inputs: list[Any], features: Any, classes: int, dropout: float, name: str) -> keras.Model:
-    embedding = layers.Dropout(dropout, name="embedding")(features)
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(embedding), name=name)
+    embedding = keras.layers.Dropout(dropout, name="embedding")(features)
+    return keras.Model(inputs, keras.layers.Dense(classes, name="logits")(embedding), name=name)
 
 
 def _conv(x: Any, filters: int, stride: int) -> Any:
-    x = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=STATISTICS_MOMENTUM)(x))
+    x = keras.layers.Conv2D(filters, 3, stride, padding="same", use_bias=False)(x)
+    return keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=STATISTICS_MOMENTUM)(x))
 
 
 def _residual(x: Any, filters: int, stride: int) -> Any:
     """Two convolutions and a shortcut (He et al. 2016); the shortcut averages before its 1x1, so that no pixel is skipped."""
     y = _conv(x, filters, stride)
-    y = layers.BatchNormalization(momentum=STATISTICS_MOMENTUM)(layers.Conv2D(filters, 3, padding="same", use_bias=False)(y))
+    y = keras.layers.BatchNormalization(momentum=STATISTICS_MOMENTUM)(keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(y))
     if stride > 1:
-        x = layers.AveragePooling2D(stride, padding="same")(x)
+        x = keras.layers.AveragePooling2D(stride, padding="same")(x)
     if x.shape[-1] != filters:
-        x = layers.BatchNormalization(momentum=STATISTICS_MOMENTUM)(layers.Conv2D(filters, 1, use_bias=False)(x))
-    return layers.ReLU()(layers.Add()([x, y]))
+        x = keras.layers.BatchNormalization(momentum=STATISTICS_MOMENTUM)(keras.layers.Conv2D(filters, 1, use_bias=False)(x))
+    return keras.layers.ReLU()(keras.layers.Add()([x, y]))

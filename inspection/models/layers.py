@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-from keras import ops
+from inspection.models.backend import keras
 
 
 @keras.saving.register_keras_serializable(package="inspection")
@@ -14,7 +13,7 @@ class FoldTiles(keras.layers.Layer):
 
     def call(self, tiles: Any) -> Any:
         """Fold."""
-        return ops.reshape(tiles, (-1, *tiles.shape[2:]))
+        return keras.ops.reshape(tiles, (-1, *tiles.shape[2:]))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Shape after folding."""
@@ -46,12 +45,12 @@ class AttendTiles(keras.layers.Layer):
         """Pool."""
         features, tiles = inputs
         count = tiles.shape[1]
-        features = ops.reshape(features, (-1, count, features.shape[-1]))
-        present = ops.cast(ops.max(ops.cast(tiles[..., 1], "float32"), axis=(2, 3)) > 0, features.dtype)
-        votes = ops.squeeze(self.vote(self.gate(features)), axis=-1)
-        weights = ops.exp(votes - ops.max(votes, axis=1, keepdims=True)) * present
-        weights = weights / (ops.sum(weights, axis=1, keepdims=True) + 1e-6)
-        return ops.sum(features * weights[..., None], axis=1)
+        features = keras.ops.reshape(features, (-1, count, features.shape[-1]))
+        present = keras.ops.cast(keras.ops.max(keras.ops.cast(tiles[..., 1], "float32"), axis=(2, 3)) > 0, features.dtype)
+        votes = keras.ops.squeeze(self.vote(self.gate(features)), axis=-1)
+        weights = keras.ops.exp(votes - keras.ops.max(votes, axis=1, keepdims=True)) * present
+        weights = weights / (keras.ops.sum(weights, axis=1, keepdims=True) + 1e-6)
+        return keras.ops.sum(features * weights[..., None], axis=1)
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Shape after pooling."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from inspection.models import layers as _layers  # noqa: F401  (registers our layers for loading)
+from inspection.models.backend import keras
 from inspection.scoring.bundle import NETWORK, Bundle, bundle_sha256, config_sha256, read_bundle
 from inspection.scoring.calibration import softmax
 from inspection.scoring.decision import Scored, decide

@@ -103,12 +103,13 @@ def ingest(workspace: Workspace, params: Params, *, report: Report = silent, sou
 
 def validate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
     """Great Expectations over every lot with new wafers; a lot that fails is recorded and stops nothing."""
+    from inspection.intake.expectations import site
     from inspection.intake.lots import validate as check_lots
 
     with open_store(workspace) as store:
         checks = check_lots(workspace, store, params.validate_, partial(told, report, "lots"))
     failed = [f"{c.lot} {c.layer}: {', '.join(map(str, c.failed))}"[:200] for c in checks if not c.success]
-    return {"lots": len(checks), "failed": failed, "idle": not checks, "data_docs": str(workspace.expectations)}
+    return {"lots": len(checks), "failed": failed, "idle": not checks, "data_docs": str(site(workspace.expectations))}
 
 
 def enqueue(workspace: Workspace, _params: Params, *, report: Report = silent) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import keras
+from inspection.models.backend import keras
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from sklearn.metrics import f1_score
 
+from inspection.models.backend import keras
 from inspection.models.builders import build
 from inspection.training.checkpoint import Checkpoint, Progress
 from inspection.training.inputs import AugmentedBatches

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
+from inspection.models.backend import keras
 from inspection.views.tiles import render
 
 if TYPE_CHECKING:

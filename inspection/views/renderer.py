@@ -175,7 +175,7 @@ def turn_dies(status: NDArray[np.uint8], turn: NDArray[np.float64]) -> NDArray[n
         Any other matrix: a lattice turned by another angle is no lattice.
     """
     whole = np.rint(turn).astype(int)
-    if not np.allclose(whole, turn, atol=1e-9):
+    if np.abs(turn - whole).max() > 1e-9:
         raise ValueError(f"A die map can be turned by quarter turns and flips only, got the matrix {turn.tolist()}.")
     if whole[0, 0] * whole[1, 1] - whole[0, 1] * whole[1, 0] < 0:  # a mirror: x -> -x first, then the turn
         status, whole = status[:, ::-1], whole * np.array([[-1, 1]])
