@@ -2,7 +2,7 @@
 
 The rooms, from the street down to the ground; an import may only go to a room further down:
 
-- ``cli``: one command per stage and per daily question
+- ``cli``, ``console``: one command per stage and per daily question, and how it talks
 - ``stages``: the pipeline in order, one thin function per stage
 - ``monitoring``: what watches the process and the model over time
 - ``inference``: the job ledger, the batcher and the worker that scores wafers
@@ -20,7 +20,7 @@ The rooms, from the street down to the ground; an import may only go to a room f
 - ``formats``: one module per file format, one table that recognises them
 - ``store``: SQL tables
 - ``wafer``: frozen values: frames, geometry, maps, taxonomy
-- ``params``, ``settings``, ``errors``: what may be set, and what may go wrong
+- ``params``, ``settings``, ``errors``, ``aside``: what may be set, what may go wrong, how a file is written whole
 
 Conventions. *Wafer frame*: micrometres, origin at the wafer centre, x right, y up, notch down.
 *Image frame*: ``(row, col)``, row 0 at the top (y = +R). Arrays of images are ``(n, h, w, c)``. Times are UTC.

@@ -9,7 +9,7 @@
     │   └── LabelError                   a label that no taxonomy knows, or a label for no wafer
     ├── FormatError (ValueError)         a file's bytes are not what its format says; goes to quarantine
     │   └── UnknownFormatError           no format recognises the file
-    ├── PhysicsError (ValueError)        a wafer that cannot be: off the wafer, wrong checksum; goes to quarantine
+    ├── PhysicsError (ValueError)        a wafer that cannot be: points off the wafer, no die; goes to quarantine
     ├── LeakageError (RuntimeError)      a lot or a wafer in two parts of a split
     ├── GateError (RuntimeError)         registration or promotion refused, with the reason
     ├── BundleError (RuntimeError)       a model bundle that is incomplete or was changed after it was written

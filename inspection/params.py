@@ -33,6 +33,11 @@ class Ingest(Section):
     max_defects: PositiveInt = 20_000_000
     max_wafers: PositiveInt = 2_000_000
 
+    @property
+    def max_file_bytes(self) -> int:
+        """``max_file_mb`` in bytes (MiB of 2**20)."""
+        return self.max_file_mb << 20
+
 
 class Validate(Section):
     """Physical limits per wafer and expectations per lot."""
@@ -188,8 +193,8 @@ def load(path: Path | None = None) -> Params:
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         return Params.model_validate(content)
-    except yaml.YAMLError as error:
-        raise ParamsError(f"Cannot read {path}: expected YAML, got {error}. Correct the file.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"Cannot read {path}: expected YAML in UTF-8, got {error}. Correct the file.") from error
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r:.60})" for e in error.errors()]
         raise ParamsError(f"Cannot use {path}: {bounded(faults)}. Correct these keys.") from error

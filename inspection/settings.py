@@ -6,16 +6,31 @@ What changes a *result* is a parameter (``params.py``), not a setting.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from inspection.errors import ParamsError, bounded
 
 
 class Settings(BaseSettings):
-    """Settings of this machine; every default works on a laptop without a server."""
+    """Settings of this machine; every default works on a laptop without a server.
+
+    Raises
+    ------
+    ParamsError
+        A value outside its domain; names the variable, never its value, which may be a secret.
+    """
 
     model_config = SettingsConfigDict(env_prefix="INSPECTION_", frozen=True, extra="ignore")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = [f"INSPECTION_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
+            raise ParamsError(f"Cannot use the settings of this machine: {bounded(faults)}. Correct the environment variables.") from None
 
     profile: Literal["local", "production"] = "local"
     """``local`` lets one person promote and lineage be missing; ``production`` asks for both persons and full lineage."""
@@ -33,8 +48,6 @@ class Settings(BaseSettings):
     """Apprise URLs (mail, chat), separated by blanks; default: not used."""
     actor: str = Field(default="local-user")
     """Who acts, for the audit log."""
-    threads: int | None = None
-    """Threads of the network backend; default: all cores."""
 
 
 class Workspace:
@@ -51,7 +64,7 @@ class Workspace:
         self.quarantine = root / "quarantine"
         """Refused files, byte-identical, each with its ``reason.json``."""
         self.snapshot = root / "snapshot"
-        """The frozen training set: ``manifest.json`` and ``labels.csv``."""
+        """The frozen training set: ``manifest.json`` and ``wafers.csv``."""
         self.data = root / "data"
         """Outputs of the DVC stages."""
         self.reports = root / "reports"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from inspection.alerting.aside import write_aside
 from inspection.alerting.message import Message, of_row
 from inspection.alerting.rules import Event, EventWafer
 from inspection.alerting.sink import SinkError
+from inspection.aside import write_bytes
 from inspection.errors import InspectionError
 from inspection.store import alerts as table
 from inspection.store.database import utc_now
@@ -180,7 +180,7 @@ def _picture(alert: Mapping[str, Any], workspace: Workspace, draw: Callable[[Eve
     if png is None:
         return None
     path = workspace.alerts / str(alert["id"]) / "wafer.png"
-    write_aside(path, png)
+    write_bytes(path, png)
     return path.relative_to(workspace.root).as_posix()
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from inspection.aside import write_text
 from inspection.dataset.subprocesses import FileLock, stop_group
 from inspection.errors import EngineError, InputError, InputNotFoundError
 from inspection.params import PACKAGED
@@ -246,6 +247,4 @@ def _start(root: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
+        write_text(path, text)

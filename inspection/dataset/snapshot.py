@@ -15,9 +15,9 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from inspection.aside import sweep, write_text
 from inspection.errors import InputError, InputNotFoundError, bounded
 from inspection.formats.canonical import CanonicalWafer, write_shard
-from inspection.intake.atomic import write_text
 from inspection.intake.landing import archived
 from inspection.intake.search import content_sha256, with_sidecar
 from inspection.store.labelled import labelled_wafers, names_and_formats
@@ -209,6 +209,7 @@ def materialise(
             "files (lot,wafer,label or source,index,label), ingest them and take the snapshot again; without labels, "
             "wafers can only be scored."
         )
+    sweep(out.parent)
     return write_shard(out, _wafers(snapshot, workspace_root, read_wafers, progress))
 
 

@@ -1,1 +1,8 @@
-"""Confusion matrices, thresholds, intervals and the report that people look at."""
+"""Confusion matrices, thresholds, intervals and the report that people look at.
+
+==============  ========================================================================================================================
+``judging``     from a trained network to a judged bundle and its pages; start here
+``evaluation``  one candidate on the test part, from ``confusion``, ``thresholds`` and ``intervals``
+``report``      the page: ``wording`` has its sentences, ``figures`` its plots, ``gallery`` its wafers
+==============  ========================================================================================================================
+"""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import os
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inspection.aside import write_bytes, write_text
 from inspection.errors import InputError, InputNotFoundError
 from inspection.evaluation import gallery, wording
 from inspection.views import picture
@@ -100,12 +100,13 @@ def write_report(
     for name in ("confusion", "roc"):
         drawn = figures[name]
         if drawn is not None:
-            _replace(folder / f"{name}.png", drawn)
+            write_bytes(folder / f"{name}.png", drawn)
     names = evaluation.taxonomy.names
     calls = [(names[t], d) for t, d in zip(evaluation.test.truth, evaluation.decisions, strict=True)]
-    _replace_csv(folder / "plots" / "confusion.csv", ("actual", "predicted"), calls)
-    _replace_csv(folder / "plots" / "roc.csv", ("class", "fpr", "tpr", "threshold"), _roc_rows(evaluation))
-    return _replace(folder / "report.html", page.encode())
+    _write_csv(folder / "plots" / "confusion.csv", ("actual", "predicted"), calls)
+    _write_csv(folder / "plots" / "roc.csv", ("class", "fpr", "tpr", "threshold"), _roc_rows(evaluation))
+    write_bytes(folder / "report.html", page.encode())
+    return folder / "report.html"
 
 
 def _page(
@@ -219,18 +220,9 @@ def _data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def _replace(path: Path, content: bytes) -> Path:
-    """Write aside, then rename: a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)
-    return path
-
-
-def _replace_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    _replace(path, stream.getvalue().encode())
+    write_text(path, stream.getvalue())

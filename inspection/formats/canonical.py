@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from inspection.aside import aside
 from inspection.errors import FormatError
 from inspection.formats.canonical_rows import (
     INDEX_COLUMNS,
@@ -48,25 +49,20 @@ def write_shard(path: Path, wafers: Iterable[CanonicalWafer]) -> int:
     InputError
         An attribute that is neither numbers nor text, or of another length than the places.
     """
-    aside = path.with_name(f".{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     total, size = 0, 0
     group: list[dict[str, Any]] = []
-    try:
-        with pq.ParquetWriter(aside, SCHEMA, compression="zstd", use_dictionary=list(INDEX_COLUMNS)) as writer:
-            for wafer in wafers:
-                row = to_row(wafer)
-                group.append(row)
-                total += 1
-                size += row_bytes(row)
-                if len(group) == ROW_GROUP or size >= _GROUP_BYTES:
-                    writer.write_table(to_table(group), row_group_size=len(group))
-                    group, size = [], 0
-            if group:
+    compression = {"compression": "zstd", "use_dictionary": list(INDEX_COLUMNS)}
+    with aside(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **compression) as writer:
+        for wafer in wafers:
+            row = to_row(wafer)
+            group.append(row)
+            total += 1
+            size += row_bytes(row)
+            if len(group) == ROW_GROUP or size >= _GROUP_BYTES:
                 writer.write_table(to_table(group), row_group_size=len(group))
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+                group, size = [], 0
+        if group:
+            writer.write_table(to_table(group), row_group_size=len(group))
     return total
 
 

@@ -122,14 +122,13 @@ def _error(code: str, where: str, expected: str, got: object) -> FormatError:
 def _load(path: Path, limits: Ingest) -> dict[str, NDArray]:
     """The arrays we know, each read once, never more bytes than the limit."""
     size = path.stat().st_size
-    allowed = limits.max_file_mb * 1_000_000
     try:
         with zipfile.ZipFile(path) as archive:
             members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
             wanted = [members[n] for n in (*REQUIRED, *OPTIONAL) if n in members]
             unpacked = sum(i.file_size for i in wanted)
-            if max(unpacked, size) > allowed:
-                raise _error("size", path.name, f"at most {limits.max_file_mb} MB unpacked", f"{unpacked / 1e6:.1f} MB")
+            if max(unpacked, size) > limits.max_file_bytes:
+                raise _error("size", path.name, f"at most {limits.max_file_mb} MiB unpacked", f"{max(unpacked, size) / 2**20:.1f} MiB")
             return {i.filename.removesuffix(".npy"): _array(archive, i) for i in wanted}
     except FormatError:
         raise

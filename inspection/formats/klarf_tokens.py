@@ -49,12 +49,12 @@ def load(path: Path, limits: Ingest) -> bytes:
         ``file.size``: larger than the limit.
     """
     size = path.stat().st_size
-    if size > limits.max_file_mb * 1_000_000:
+    if size > limits.max_file_bytes:
         raise FormatError(
             "file.size",
             where=path.name,
-            expected=f"at most {limits.max_file_mb} MB",
-            got=f"{size / 1e6:.1f} MB",
+            expected=f"at most {limits.max_file_mb} MiB",
+            got=f"{size / 2**20:.1f} MiB",
             action="Raise ingest.max_file_mb in params.yaml if the file is meant to be that large.",
         )
     return path.read_bytes()

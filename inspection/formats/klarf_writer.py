@@ -12,6 +12,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from inspection.aside import aside
 from inspection.errors import InputError
 from inspection.formats.klarf_rows import NM_PER_UM, KlarfWafer, in_nanometres, prepare, row_form, rows
 
@@ -78,7 +79,7 @@ def write_klarf12(
     lookup = [f"ClassLookup {len(classes)}", *(f" {n} {_quoted(name)}" for n, name in classes.items())]
     head += [*lookup[:-1], lookup[-1] + ";"]
     text = "\n".join(chain(head, *(_wafer12(w) for w in wafers), ("EndOfFile;", "")))
-    return _replace(path, text)
+    return _write(path, text)
 
 
 def write_klarf18(
@@ -123,7 +124,7 @@ def write_klarf18(
         "EndOfFile;",
         "",
     ]
-    return _replace(path, "\n".join(lines))
+    return _write(path, "\n".join(lines))
 
 
 def _wafer12(wafer: KlarfWafer) -> list[str]:
@@ -211,9 +212,8 @@ def _time12(at: datetime | None) -> str:
     return UNKNOWN_TIME if at is None else at.strftime("%m-%d-%Y %H:%M:%S")
 
 
-def _replace(path: Path, text: str) -> int:
-    aside = path.with_name(f".{path.name}.part")
+def _write(path: Path, text: str) -> int:
     data = text.encode("utf-8")
-    aside.write_bytes(data)
-    aside.replace(path)
+    with aside(path) as temporary:
+        temporary.write_bytes(data)
     return len(data)

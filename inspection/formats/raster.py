@@ -1,6 +1,6 @@
 """Rasters: one pixel per place, in a ``.npy`` file with a YAML sidecar; read and written in strips, never whole.
 
-Sidecar (``NAME.yaml`` beside ``NAME.npy``), every key optional::
+Sidecar (``NAME.yaml`` or ``NAME.npy.yaml`` beside ``NAME.npy``), every key optional::
 
     lot: L00007            wafer: '03'          slot, product, layer, tool, chamber, recipe
     inspected_at: '2026-01-05T06:00:00+00:00'   diameter_mm: 300.0
@@ -20,8 +20,9 @@ import numpy as np
 import yaml
 from numpy.lib import format as npy
 
+from inspection.aside import aside
 from inspection.errors import FormatError, InputError
-from inspection.formats.raster_sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
+from inspection.formats.raster_sidecar import Sidecar, read_sidecar, sidecar_of
 from inspection.wafer.maps import DefectMap, SourceWafer
 
 if TYPE_CHECKING:
@@ -88,16 +89,15 @@ def write_raster(path: Path, wafer_map: DefectMap, size_px: int, pixel_um: float
             "got some outside. Use a larger size_px or pixel_um."
         )
     flat = np.unique(row * size_px + column)
-    aside = path.with_name(f".{path.name}.part")
-    with aside.open("wb") as file:
-        npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (size_px, size_px)})
-        _write_strips(file, flat, size_px * size_px, value)
-    # The sidecar first: a raster that is there has one.
-    sidecar_path(path).write_text(
-        yaml.safe_dump(sidecar_of(wafer_map, size_px, pixel_um), sort_keys=False, default_flow_style=None, width=200),
-        encoding="utf-8",
-    )
-    aside.replace(path)
+    with aside(path) as temporary:
+        with temporary.open("wb") as file:
+            npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (size_px, size_px)})
+            _write_strips(file, flat, size_px * size_px, value)
+        # The sidecar first: a raster that is there has one.
+        path.with_suffix(".yaml").write_text(
+            yaml.safe_dump(sidecar_of(wafer_map, size_px, pixel_um), sort_keys=False, default_flow_style=None, width=200),
+            encoding="utf-8",
+        )
     return len(flat)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NO_SIDECAR = "no sidecar: the wafer is taken to fill the raster, its centre to be the image centre, any non-zero pixel a defect"
 MAX_SIDECAR_BYTES = 4 * 2**20
+SIDECARS = (".yaml", ".yml")
 
 
 class _Content(BaseModel):
@@ -75,9 +76,10 @@ class Sidecar:
         return pixels <= limit if self.dark else pixels >= limit
 
 
-def sidecar_path(raster: Path) -> Path:
-    """Where the sidecar of ``raster`` lies."""
-    return raster.with_suffix(".yaml")
+def sidecar_path(raster: Path) -> Path | None:
+    """The sidecar of ``raster``: ``NAME.npy.yaml`` or ``NAME.yaml`` (or ``.yml``) beside it; None = there is none."""
+    candidates = [raster.with_name(raster.name + end) for end in SIDECARS] + [raster.with_suffix(end) for end in SIDECARS]
+    return next((c for c in candidates if c.is_file()), None)
 
 
 def sidecar_of(wafer_map: DefectMap, size_px: int, pixel_um: float) -> dict[str, Any]:
@@ -108,7 +110,7 @@ def sidecar_of(wafer_map: DefectMap, size_px: int, pixel_um: float) -> dict[str,
 
 
 def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
-    """Read the sidecar of ``raster``, whose array has ``shape``.
+    """Read the sidecar of ``raster``, whose array has ``shape``. A time without a zone is taken as UTC.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
     path = sidecar_path(raster)
     notes: list[str] = []
     content = _Content()
-    if path.is_file():
+    if path is not None:
         content = _parse(path)
         if content.model_extra:
             notes.append(f"sidecar: unknown keys {bounded(sorted(map(str, content.model_extra)))}")
@@ -127,14 +129,14 @@ def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
     pixel = content.pixel_um
     if pixel is None:
         pixel = content.diameter_mm * 1_000.0 / max(shape)
-        if path.is_file():
+        if path is not None:
             notes.append(f"sidecar: no pixel_um, the wafer is taken to fill the raster ({pixel:.3f} um)")
     at = content.inspected_at
     names = ("lot", "wafer", "slot", "product", "layer", "tool", "chamber", "recipe", "diameter_mm")
     return Sidecar(
         info=WaferInfo(
             **{name: getattr(content, name) for name in names},
-            inspected_at=at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC),
+            inspected_at=None if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC),
         ),
         pixel_um=pixel,
         centre_px=(shape[0] / 2, shape[1] / 2) if content.centre_px is None else content.centre_px,
@@ -142,7 +144,7 @@ def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
         dark=content.polarity == "dark",
         pitch_um=content.die_pitch_um,
         origin_um=content.die_origin_um,
-        dies=None if content.dies is None else _unrolled(content.dies, path),
+        dies=None if content.dies is None else _unrolled(content.dies, path or raster),
         notes=tuple(notes),
     )
 

@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from inspection.intake.atomic import write_text
+from inspection.aside import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path

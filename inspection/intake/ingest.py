@@ -15,12 +15,13 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from inspection.aside import sweep
 from inspection.errors import EngineError, FormatError, InputError, InspectionError, PhysicsError, Reason
 from inspection.formats.canonical import CanonicalWafer, write_shard
 from inspection.intake import quarantine
-from inspection.intake.atomic import sweep
 from inspection.intake.physics import check
 from inspection.intake.relabel import LabelReport, relabel
+from inspection.store.database import as_stored
 from inspection.store.files import CLAIMED, INGESTED, move, state_of
 from inspection.store.wafers import QUARANTINED, VALID, replace_wafers
 from inspection.wafer.maps import DieMap
@@ -134,11 +135,13 @@ def ingest(
     started = time.perf_counter()
     intake = _Intake(workspace, store, params, read, recognise)
     outcomes: list[Outcome] = []
+    before = 0
+    sweep(workspace.canonical)
     for done, claim in enumerate(claims, 1):
-        before = sum(outcome.wafers for outcome in outcomes)
         outcome = intake.take(claim, _offset(counted, before))
         if outcome is not None:
             outcomes.append(outcome)
+            before += outcome.wafers
         if progress is not None:
             progress(done, len(claims))
     applied = None if labels is None else relabel(store, labels)
@@ -308,7 +311,7 @@ class Reading:
             "layer": info.layer,
             "tool": info.tool,
             "chamber": info.chamber,
-            "inspected_at": None if info.inspected_at is None else info.inspected_at.replace(tzinfo=None),
+            "inspected_at": None if info.inspected_at is None else as_stored(info.inspected_at),
             "kind": "dies" if isinstance(wafer.map, DieMap) else "points",
             "diameter_mm": info.diameter_mm,
             "defects": wafer.map.defects,

@@ -11,8 +11,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inspection.aside import aside
 from inspection.errors import EngineError, InputError, Reason
-from inspection.intake.atomic import aside
 from inspection.intake.quarantine import record
 from inspection.intake.search import PIECE, content_sha256, find, safe_name, still_written
 from inspection.store.files import CLAIMED, QUARANTINED, add_claimed, in_state, known_files
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from inspection.store.database import Store
 
     Known = tuple[str | None, str]
-
-_MEBI = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ class _Claiming:
 
     def _enter(self, one: Landed, before: list[tuple[int, int]], sha256: str, name: str) -> None:
         size = sum(length for length, _ in before)
-        too_large = size > self.limits.max_file_mb * _MEBI
+        too_large = size > self.limits.max_file_bytes
         if not too_large and not _keep(one, archived(self.workspace, sha256, name), sha256, before, self.workspace):
             self.notice(one.name, "left for later: it changed while it was read")
             return

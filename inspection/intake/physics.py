@@ -51,7 +51,7 @@ def check(wafer_map: WaferMap, params: Validate) -> tuple[str, ...]:
     _check_diameter(wafer_map.info)
     _check_pitch(wafer_map.info, wafer_map.pitch_um)
     if isinstance(wafer_map, DieMap):
-        return _check_die_map(wafer_map, params)
+        return _check_die_map(wafer_map)
     return _check_points(wafer_map, params) + _check_die_list(wafer_map, params)
 
 
@@ -164,8 +164,7 @@ def _check_die_area(info: WaferInfo, dies: int, pitch_um: tuple[float, float]) -
         )
 
 
-def _check_die_map(die_map: DieMap, params: Validate) -> tuple[str, ...]:
-    del params
+def _check_die_map(die_map: DieMap) -> tuple[str, ...]:
     status, info = die_map.status, die_map.info
     if status.ndim != 2 or not status.size:
         raise _refused("wafer.die_map", info, "a die map of at least 1 x 1", f"shape {status.shape}")

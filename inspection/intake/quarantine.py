@@ -12,8 +12,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from inspection.aside import write_text
 from inspection.errors import InputNotFoundError
-from inspection.intake.atomic import write_text
 from inspection.store.files import CLAIMED, QUARANTINED, in_state, move
 from inspection.store.wafers import remove_wafers
 

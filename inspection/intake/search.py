@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from inspection.errors import InputError, InputNotFoundError
+from inspection.formats.raster_sidecar import SIDECARS, sidecar_path
 from inspection.intake.labels import LABELS_NAME
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     Notice = Callable[[str, str], None]
 
-SIDECARS = (".yaml", ".yml")
 RASTERS = (".npy", ".tif", ".tiff")
 PIECE = 1 << 20
 _HEAD, _TAIL = 4_096, 128
@@ -127,11 +127,8 @@ def safe_name(name: str) -> str:
 
 
 def sidecar(path: Path) -> Path | None:
-    """The YAML file that belongs to a raster: ``NAME.npy.yaml`` or ``NAME.yaml`` beside it."""
-    if path.suffix.lower() not in RASTERS:
-        return None
-    candidates = [path.with_name(path.name + end) for end in SIDECARS] + [path.with_suffix(end) for end in SIDECARS]
-    return next((c for c in candidates if c.is_file()), None)
+    """The YAML file that belongs to a raster, as its reader will look for it; None = no raster, or it has none."""
+    return sidecar_path(path) if path.suffix.lower() in RASTERS else None
 
 
 def content_sha256(parts: Sequence[Path]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from inspection.aside import aside
 from inspection.errors import FormatError, InputNotFoundError, bounded
 from inspection.formats import table
 
@@ -38,10 +39,8 @@ def score_files(
     refused: list[FormatError] = []
     told: list[str] = []
     rows = files = 0
-    aside = out.with_name(out.name + ".part")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with pq.ParquetWriter(aside, schema) as writer:
+    with aside(out) as temporary:
+        with pq.ParquetWriter(temporary, schema) as writer:
             for path in _files(paths):
                 try:
                     for batch in _scored(predictor, path, limits):
@@ -54,9 +53,6 @@ def score_files(
                     told.append(f"{path}: {error}")
         if refused and not rows:
             raise refused[0]
-        aside.replace(out)
-    finally:
-        aside.unlink(missing_ok=True)
     return {"out": str(out), "files": files, "wafers": rows, "refused": [bounded([t], 1)[:300] for t in told]}
 
 

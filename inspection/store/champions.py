@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, or_, select, update
 
-from inspection.store.database import utc_now
+from inspection.store.database import as_stored, utc_now
 from inspection.store.tables import champions
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Connection, Row
@@ -46,7 +46,7 @@ def read_current(connection: Connection) -> Champion | None:
 
 def champion_at(store: Store, when: datetime) -> Champion | None:
     """The champion at ``when`` (UTC when it names no zone), or None when there was none."""
-    moment = when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo is not None else when
+    moment = as_stored(when)
     query = (
         select(champions)
         .where(champions.c.since <= moment, or_(champions.c.until.is_(None), champions.c.until > moment))

@@ -26,6 +26,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def as_stored(when: datetime) -> datetime:
+    """``when`` as a DateTime column keeps it: UTC and naive; a time without a zone is taken as UTC."""
+    return when if when.tzinfo is None else when.astimezone(UTC).replace(tzinfo=None)
+
+
 class Store:
     """A connection pool to the store; creates missing tables.
 

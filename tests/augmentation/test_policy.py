@@ -88,3 +88,13 @@ def test_common_turns_keep_every_label(packaged):
     assert len(common_turns(choose(["none", "Center", "Scratch"], packaged.classes))) == 8
     assert len(common_turns(choose(["Normal", "Incomplete"], packaged.classes))) == 2
     assert len(common_turns(choose(["Normal", "Logo"], packaged.classes))) == 1
+
+
+def test_die_maps_meet_no_other_angle_even_when_it_is_asked_for(packaged):
+    taxonomy = choose(["none", "Scratch"], packaged.classes)
+    asked = packaged.augment.model_copy(update={"die_symmetries": ("rotation", "flip")})
+    policy = policy_for(taxonomy, asked)
+    dies = DieMap(info=WaferInfo(), status=np.ones((6, 9), np.uint8))
+    rng = np.random.default_rng(6)
+    turns = [policy.draw(dies, 1, rng)[1] for _ in range(20)]
+    assert all(turn is None or np.allclose(turn, np.rint(turn), atol=1e-9) for turn in turns)

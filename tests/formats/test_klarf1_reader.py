@@ -319,7 +319,7 @@ def test_limits_hold_before_anything_is_given_out(read):
     content = sample.klarf12(wafers=2)
     refused(read, content, "klarf.defects", Ingest(max_defects=2))
     refused(read, content, "klarf.syntax", Ingest(max_wafers=1))
-    refused(read, content + " " * 1_000_001, "file.size", Ingest(max_file_mb=1))
+    refused(read, content + " " * (2**20 + 1), "file.size", Ingest(max_file_mb=1))
 
 
 def test_declared_counts_take_no_memory(read):

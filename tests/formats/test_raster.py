@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from inspection.errors import FormatError, InputError
 from inspection.formats.raster import read, recognises, write_raster
+from inspection.intake.search import sidecar
 from inspection.params import Ingest
 from inspection.wafer.maps import DefectMap, WaferInfo
 
@@ -77,6 +78,22 @@ def test_without_a_sidecar_the_wafer_fills_the_raster_and_a_note_says_so(tmp_pat
     got = only(tmp_path / "a.npy")
     assert got.map.xy_um.tolist() == [[148_500.0, 148_500.0], [1_500.0, -1_500.0]]
     assert "no sidecar" in got.notes[0]
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.yml", "a.npy.yaml", "a.npy.yml"])
+def test_each_name_that_intake_takes_along_is_read_as_the_sidecar(tmp_path, name):
+    write_raster(tmp_path / "a.npy", scatter(5), 256, 800.0)
+    (tmp_path / "a.yaml").rename(tmp_path / name)
+    assert sidecar(tmp_path / "a.npy") == tmp_path / name
+    assert only(tmp_path / "a.npy").map.info == INFO
+
+
+def test_a_time_with_a_zone_becomes_utc(tmp_path):
+    write_raster(tmp_path / "a.npy", scatter(5), 256, 800.0)
+    content = yaml.safe_load((tmp_path / "a.yaml").read_text()) | {"inspected_at": "2026-01-02T05:04:05+02:00"}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(content))
+    at = only(tmp_path / "a.npy").map.info.inspected_at
+    assert (at, at.tzinfo) == (INFO.inspected_at, UTC)
 
 
 def test_threshold_polarity_and_centre_are_the_sidecars(tmp_path):

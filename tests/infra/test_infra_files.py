@@ -59,7 +59,19 @@ def test_deployments_name_flows_that_exist():
     for deployment in read("prefect.yaml")["deployments"]:
         path, _, name = deployment["entrypoint"].partition(":")
         tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        flows = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assert name in flows
+        assert set(deployment["parameters"]) <= {argument.arg for argument in flows[name].args.args}
+
+
+def test_the_image_has_what_the_packages_link_to():
+    copied = {
+        word
+        for line in re.findall(r"^COPY (.+)$", (INFRA / "Containerfile").read_text(encoding="utf-8"), re.MULTILINE)
+        for word in line.split()
+    }
+    links = [path for path in (ROOT / "inspection").rglob("*") if path.is_symlink()]
+    assert {path.resolve().relative_to(ROOT).parts[0] for path in links} <= copied
 
 
 def test_rules_ask_for_metrics_that_the_worker_has():

@@ -119,7 +119,6 @@ def test_a_project_left_half_written_by_a_killed_run_is_started_anew(tmp_path):
     assert check.success
 
 
-
 def rows(name, wafers=2):
     return [
         {

@@ -1,13 +1,13 @@
 """Laws of the ``files`` and ``wafers`` tables."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from inspection.errors import EngineError, ParamsError
 from inspection.store import files, status, wafers
-from inspection.store.database import Store, utc_now
+from inspection.store.database import Store, as_stored, utc_now
 
 A, B = "a" * 64, "b" * 64
 
@@ -138,3 +138,9 @@ def test_a_batch_of_an_archive_is_found_by_its_source_and_a_claim_by_its_state(s
         with store.read() as c:
             plan = c.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}").all()
         assert "USING INDEX" in str(plan), (question, plan)
+
+
+def test_a_time_is_stored_as_naive_utc_whatever_its_zone():
+    east = timezone(timedelta(hours=2))
+    assert as_stored(datetime(2026, 1, 2, 5, 4, tzinfo=east)) == datetime(2026, 1, 2, 3, 4)  # noqa: DTZ001 - naive is meant
+    assert as_stored(datetime(2026, 1, 2, 3, 4)) == datetime(2026, 1, 2, 3, 4)  # noqa: DTZ001

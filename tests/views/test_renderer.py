@@ -101,6 +101,23 @@ def test_tiles_lie_on_defects_and_the_fullest_comes_first(xy, tiles, tile_mm):
         assert windows == []
 
 
+def test_a_window_covers_its_points_so_that_the_next_one_goes_elsewhere():
+    rng = np.random.default_rng(4)
+    crowd = rng.uniform((20_000, 20_000), (39_000, 39_000), (2_000, 2))  # wider than one cell, within one window's reach
+    flake = rng.uniform((-80_000, -80_000), (-79_000, -79_000), (30, 2))
+    xy = np.concatenate((crowd, flake))
+    wafer = DefectMap(info=WaferInfo(), xy_um=xy)
+    windows = choose_windows(xy, wafer, 6, 30.0)
+    left = np.ones(len(xy), bool)
+    for window in windows:
+        place = (xy - (window.left_um, window.top_um - window.side_um)) / window.side_um
+        inside = ((place >= 0) & (place < 1)).all(axis=1)
+        assert (inside & left).any()
+        left &= ~inside
+    assert not left.any()
+    assert len(windows) <= 5
+
+
 def test_a_die_map_has_no_tiles():
     tiles = render_tiles(DieMap(info=WaferInfo(), status=np.full((9, 9), 2, np.uint8)), ViewSpec(64, tiles=3, tile_px=8))
     assert tiles.shape == (3, 8, 8, 3)

@@ -7,8 +7,8 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from inspection.alerting.aside import write_aside
 from inspection.alerting.sink import SinkError
+from inspection.aside import write_bytes
 
 if TYPE_CHECKING:
     from inspection.alerting.message import Message
@@ -60,6 +60,6 @@ class FileSink:
         path = self.folder / str(message.id) / "alert.json"
         content = json.dumps(message.to_json(idempotency_key), indent=2, ensure_ascii=False)
         try:
-            write_aside(path, content.encode("utf-8", errors="backslashreplace") + b"\n")
+            write_bytes(path, content.encode("utf-8", errors="backslashreplace") + b"\n")
         except OSError as error:
             raise SinkError(f"Cannot write the alert to {path}: {error}. Free the disk or correct its rights.") from error

@@ -16,7 +16,10 @@ ASIDE = ".aside-"
 
 @contextmanager
 def aside(path: Path) -> Iterator[Path]:
-    """A free path beside ``path`` to write to; renamed to ``path`` at the end of the block, removed on an error."""
+    """A free path beside ``path`` to write to; renamed to ``path`` at the end of the block, removed on an error.
+
+    No two writers share it, so that two processes that write the same file leave one whole version of it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{ASIDE}{os.getpid()}-{uuid.uuid4().hex}"
     try:
@@ -26,10 +29,17 @@ def aside(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content``; it is on the disk before ``path`` names it, so that a power cut leaves no empty file either."""
+    with aside(path) as temporary, temporary.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8."""
-    with aside(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Write ``text`` as UTF-8, as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def sweep(folder: Path) -> None:
