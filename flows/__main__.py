@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from flows.engine import configure, local_api
 from inspection import console
-from inspection.settings import Workspace
+from inspection.stages import open_workspace, require_input
 
 if TYPE_CHECKING:
     from flows.steps import Step
+    from inspection.settings import Workspace
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -22,7 +23,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     with console.errors(as_json=given.json):
-        workspace = Workspace(given.workspace)
+        workspace = open_workspace(given.workspace)
+        if given.input is not None:
+            require_input(given.input)
         configure(workspace)
         with local_api(workspace) as ready:
             with console.reporting("starting Prefect's local server"):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspection.dataset.project import STAGES, Project
 from inspection.settings import Settings
-from inspection.stages.place import open_registry, open_store, silent, told, write_json
+from inspection.stages.place import open_registry, open_store, require_made, silent, told, write_json
 
 if TYPE_CHECKING:
     from inspection.params import Params
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TRAINING_STAGES = STAGES
 """The DVC stages in their order."""
+FROM_SNAPSHOT = "ingest --from-snapshot"
+"""The command that writes the shard which all later stages work on."""
 
 
 def snapshot(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
@@ -61,9 +63,11 @@ def validate_snapshot(workspace: Workspace, params: Params, *, report: Report = 
     from inspection.formats.canonical import read_shard
     from inspection.intake.physics import check
 
+    shard = workspace.data / "wafers.parquet"
+    require_made(shard, FROM_SNAPSHOT)
     notes: dict[str, int] = {}
     wafers = 0
-    for entry in read_shard(workspace.data / "wafers.parquet"):
+    for entry in read_shard(shard):
         for note in check(entry.wafer.map, params.validate_):
             kind = note.split(":")[0][:60]
             notes[kind] = notes.get(kind, 0) + 1
@@ -81,6 +85,7 @@ def tile(workspace: Workspace, params: Params, *, report: Report = silent) -> di
     from inspection.views.shards import write_views
 
     shard = workspace.data / "wafers.parquet"
+    require_made(shard, FROM_SNAPSHOT)
     kinds = shard_index(shard)["kind"]
     recipe = params.tile.points if (kinds == "points").any() else params.tile.dies
     spec = ViewSpec(recipe.size_px, recipe.tiles, recipe.tile_px, recipe.tile_mm)
@@ -92,13 +97,17 @@ def split(workspace: Workspace, params: Params, *, report: Report = silent) -> d
     """data/wafers.parquet -> data/split.parquet, data/split.json: lot-disjoint parts; leakage is refused."""
     from inspection.dataset.parts import cut
 
-    result = cut(workspace.data / "wafers.parquet", workspace.data / "split.parquet", params, partial(told, report, "wafers"))
+    shard = workspace.data / "wafers.parquet"
+    require_made(shard, FROM_SNAPSHOT)
+    result = cut(shard, workspace.data / "split.parquet", params, partial(told, report, "wafers"))
     write_json(workspace.data / "split.json", result)
     return result
 
 
 def train(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
     """Views, split and wafers -> data/model, data/history.csv; the checkpoint in data/checkpoint survives an interruption."""
+    require_made(workspace.data / "split.parquet", "split")
+    require_made(workspace.data / "views", "tile")
     from inspection.training.session import train as learn
 
     return learn(workspace.data, params, report)
@@ -106,6 +115,7 @@ def train(workspace: Workspace, params: Params, *, report: Report = silent) -> d
 
 def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
     """data/model -> data/bundle, data/report, data/metrics.json, data/plots."""
+    require_made(workspace.data / "model", "train")
     from inspection.evaluation.judging import judge
 
     return judge(workspace.data, params, report, lineage=_lineage(workspace))
@@ -118,6 +128,7 @@ def register(workspace: Workspace, params: Params, *, report: Report = silent) -
 
     report(0, 0, "MLflow")
     bundle = workspace.data / "bundle"
+    require_made(bundle, "evaluate")
     with open_store(workspace) as store:
         version = enter(
             partial(open_registry, workspace),

@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspection.errors import InputNotFoundError
 from inspection.settings import Settings
-from inspection.stages.place import open_store, require_input, silent, told
+from inspection.stages.place import open_store, require_input, require_workspace, silent, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,8 +206,7 @@ def status(workspace: Workspace, _params: Params, *, report: Report = silent) ->
     from inspection.monitoring.health import facts
 
     report(0, 0, "")
-    if not workspace.root.is_dir():
-        raise InputNotFoundError(f"No workspace: expected a folder at {workspace.root}, got none. Start one with `inspection run`.")
+    require_workspace(workspace)
     with open_store(workspace) as store:
         return facts(store)
 

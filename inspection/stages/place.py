@@ -33,6 +33,18 @@ def open_workspace(root: Path) -> Workspace:
     return Workspace(root)
 
 
+def require_workspace(workspace: Workspace) -> None:
+    """Refuse a workspace that nothing was ever written to: asking a question must not start one."""
+    if not workspace.root.is_dir():
+        raise InputNotFoundError(f"No workspace: expected a folder at {workspace.root}, got none. Start one with `inspection run`.")
+
+
+def require_made(path: Path, command: str) -> None:
+    """Refuse to work on what an earlier stage has not written yet; ``command`` writes it."""
+    if not path.exists():
+        raise InputNotFoundError(f"Too early: expected {path}, got nothing there. Run `inspection {command}` first (`dvc repro` runs all).")
+
+
 def params_of(workspace: Workspace) -> Params:
     """The ``params.yaml`` that serves ``workspace``; the packaged one while the workspace does not exist."""
     if not workspace.root.exists():
