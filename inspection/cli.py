@@ -229,7 +229,7 @@ def show(
 
         result = show_file(file, workspace, png=png, index=index)
         if json:
-            console.answer(result, as_json=True, title="")
+            console.answer({"wafers": result["wafers"]}, as_json=True, title="")
         else:
             keys = ("lot", "wafer", "defects", "mean_x_um", "mean_y_um", "max_radius_um")
             shown = result["wafers"]

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from inspection.dataset.project import STAGES, Project
 from inspection.settings import Settings
-from inspection.stages.place import open_registry, open_store, require_made, silent, told, write_json
+from inspection.stages.place import (
+    LANDED_FILES,
+    SIMULATED_FAB,
+    is_simulated,
+    open_registry,
+    open_store,
+    require_made,
+    silent,
+    told,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from inspection.params import Params
@@ -27,16 +37,23 @@ FROM_SNAPSHOT = "ingest --from-snapshot"
 
 
 def snapshot(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """Freeze the valid labelled wafers of the store as the training set; the same content leaves the files untouched."""
+    """Freeze the valid labelled wafers of the store as the training set; the same content leaves the files untouched.
+
+    Wafers of the simulated fab are left out as soon as there are labelled ones that landed.
+    """
     from inspection.dataset.snapshot import freeze
-    from inspection.store.labelled import labelled_wafers
+    from inspection.store.labelled import labelled_wafers, names_and_formats
 
     report(0, 0, "")
     with open_store(workspace) as store:
         with store.read() as connection:
-            # An archive declares its own classes, and label tables were checked when they were read: all are known here.
-            declared = {row["label"] for row in labelled_wafers(connection)}
-        frozen = freeze(store, workspace, {*params.classes, *declared})
+            labelled = labelled_wafers(connection)
+            names = names_and_formats(connection)
+        # An archive declares its own classes, and label tables were checked when they were read: all are known here.
+        known = {*params.classes, *(row["label"] for row in labelled)}
+        files = {row["file_sha256"] for row in labelled}
+        simulated = {sha256 for sha256 in files if is_simulated(workspace, names[sha256][0])}
+        frozen = freeze(store, workspace, known, exclude=simulated if simulated != files else ())
     return {"files": frozen.files, "wafers": frozen.wafers, "classes": frozen.classes, "idle": not frozen.changed}
 
 
@@ -182,10 +199,8 @@ def _origin(workspace: Workspace) -> str:
     """Whether the snapshot is the simulated fab's: a model that never saw a real wafer must say so."""
     from inspection.dataset.snapshot import read
 
-    fab = workspace.root / "simulated" / "history"
-    files = read(workspace.snapshot).files
-    simulated = sum((fab / f.name).is_file() for f in files)
-    return "landed files" if simulated == 0 else "the simulated fab" if simulated == len(files) else "landed files and the simulated fab"
+    simulated = all(is_simulated(workspace, file.name) for file in read(workspace.snapshot).files)
+    return SIMULATED_FAB if simulated else LANDED_FILES
 
 
 def _outcome(workspace: Workspace, name: str) -> dict[str, Any]:

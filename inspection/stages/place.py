@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     """(done, total, text): how a stage tells how far it is; total 0 = unknown."""
 
 
+LANDED_FILES, SIMULATED_FAB = "landed files", "the simulated fab"
+"""What a model was trained on, as its lineage says it."""
+
+
+def is_simulated(workspace: Workspace, name: str) -> bool:
+    """Whether the file ``name`` is one that the run's own fab wrote into this workspace."""
+    return (workspace.root / "simulated" / "history" / name).is_file()
+
+
 def silent(_done: int, _total: int, _text: str) -> None:
     """A report that nobody reads."""
 
