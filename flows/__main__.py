@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _closing(workspace: Workspace, done: list[Step]) -> None:
     rows = [[step["stage"], f"{step['seconds']:.1f}", _brief(step["result"])] for step in done]
     console.table("What was done", ("stage", "seconds", "what came out"), rows)
-    events = next((step["result"].get("alerts", []) for step in done if step["stage"] == "alerts"), [])
+    events: list[dict[str, Any]] = next((step["result"].get("alerts", []) for step in done if step["stage"] == "alerts"), [])
     if events:
         keys = ("severity", "signature", "lot", "layer", "wafers", "state")
         console.table(f"Alerts: {len(events)}", keys, [[event.get(key) for key in keys] for event in events[:SHOWN_ALERTS]])

@@ -17,6 +17,7 @@ HEADLINE = "macro_f1"
 """The metric that decides; in [0, 1], higher is better."""
 LINEAGE = ("snapshot_sha256", "params_sha256", "code_version")
 """What a version must be traceable to in production: the frozen data, the parameters, the code."""
+Weight = Literal["refuse", "lenient", "note"]
 _ROUNDING = 1e-12  # a candidate exactly at the margin passes
 
 
@@ -52,20 +53,8 @@ def judge(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, marg
     noted: list[str] = []
     lenient = noted if profile == "local" else refused
 
-    score = _score(candidate)
-    if score is None:
-        refused.append(f"the candidate has no {HEADLINE} in [0, 1] (got {_metrics(candidate).get(HEADLINE)!r})")
-    best = None if champion is None else _score(champion)
-    if champion is None:
-        noted.append("there is no champion to compare with")
-    elif best is None:
-        lenient.append(f"the champion has no {HEADLINE} to compare with")
-    elif _origin(champion) != _origin(candidate):
-        noted.append(f"macro-F1 is not comparable: the champion was trained on {_origin(champion)}, the candidate on {_origin(candidate)}")
-    elif score is not None and score < best - margin - _ROUNDING:
-        refused.append(f"{HEADLINE} {score:.4f} lies more than {margin:g} below the champion's {best:.4f}")
-    elif score is not None:
-        noted.append(f"{HEADLINE} {score:.4f} against the champion's {best:.4f} (margin {margin:g})")
+    for sentence, weight in _compared(candidate, champion, margin):
+        {"refuse": refused, "lenient": lenient, "note": noted}[weight].append(sentence)
 
     lineage = candidate.get("lineage") or {}
     missing = [key for key in LINEAGE if not lineage.get(key)]
@@ -77,6 +66,24 @@ def judge(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, marg
     elif guard != "pass":
         refused.append(f"the augmentation guard did not pass: {str(guard)[:200]}")
     return Verdict(not refused, tuple(refused or noted))
+
+
+def _compared(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, margin: float) -> list[tuple[str, Weight]]:
+    """What the scores say, each sentence with its weight: refuse, lenient (refused in production only) or note."""
+    score = _score(candidate)
+    if score is None:
+        return [(f"the candidate has no {HEADLINE} in [0, 1] (got {_metrics(candidate).get(HEADLINE)!r})", "refuse")]
+    if champion is None:
+        return [("there is no champion to compare with", "note")]
+    best = _score(champion)
+    if best is None:
+        return [(f"the champion has no {HEADLINE} to compare with", "lenient")]
+    if _origin(champion) != _origin(candidate):
+        learnt = f"the champion was trained on {_origin(champion)}, the candidate on {_origin(candidate)}"
+        return [(f"{HEADLINE} is not comparable: {learnt}", "note")]
+    if score < best - margin - _ROUNDING:
+        return [(f"{HEADLINE} {score:.4f} lies more than {margin:g} below the champion's {best:.4f}", "refuse")]
+    return [(f"{HEADLINE} {score:.4f} against the champion's {best:.4f} (margin {margin:g})", "note")]
 
 
 def _origin(model: Mapping[str, Any]) -> str:

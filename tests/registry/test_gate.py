@@ -56,3 +56,14 @@ def test_a_failed_guard_or_a_score_that_is_none_is_refused_everywhere(profile, b
 def test_a_margin_outside_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="margin"):
         judge(model(0.9), None, 1.5, "local")
+
+
+def test_scores_on_simulated_and_on_real_wafers_are_not_compared() -> None:
+    def model(score: float, origin: str) -> dict[str, object]:
+        return {"metrics": {"macro_f1": score}, "lineage": {"trained_on": origin}}
+
+    real, simulated = model(0.7, "landed files"), model(0.99, "the simulated fab")
+    verdict = judge(real, simulated, 0.01, "local")
+    assert verdict.passed
+    assert any("not comparable" in reason for reason in verdict.reasons)
+    assert not judge(real, model(0.99, "landed files"), 0.01, "local").passed
