@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 DETECTOR_WAFERS = 4_000
 """Training wafers whose embeddings the unknown detector is fitted on."""
 BATCH_SIZES = (16, 128)
+SIMULATED = "The wafers come from the simulated fab: the numbers say nothing about real wafers, and the model has not seen any."
 PARTS = ("train", "validation", "test")
 SHOWN = ("train", "balance", "augment", "evaluate", "split")
 """Sections of the parameters that the report shows."""
@@ -109,6 +110,7 @@ def _write_pages(data: Path, judged: Evaluation, split: pd.DataFrame, params: Pa
         lots={part: parts.get_group(part)["group"].nunique() for part in PARTS if part in parts.groups},
         history=data / "history.csv",
         lineage=lineage,
+        limits=[SIMULATED] if "simulated" in lineage.get("trained_on", "") else [],
         params={f"{name}.{key}": value for name in SHOWN for key, value in getattr(params, name).model_dump().items()},
     )
     folder = data / "report"

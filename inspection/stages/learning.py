@@ -162,8 +162,19 @@ def _lineage(workspace: Workspace) -> dict[str, str]:
         "snapshot_sha256": hashlib.sha256((workspace.snapshot / "manifest.json").read_bytes()).hexdigest(),
         "params_sha256": hashlib.sha256(project.params.read_bytes()).hexdigest(),
         "code_version": installed_version("wafer-inspection"),
+        "trained_on": _origin(workspace),
         "trained_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _origin(workspace: Workspace) -> str:
+    """Whether the snapshot is the simulated fab's: a model that never saw a real wafer must say so."""
+    from inspection.dataset.snapshot import read
+
+    fab = workspace.root / "simulated" / "history"
+    files = read(workspace.snapshot).files
+    simulated = sum((fab / f.name).is_file() for f in files)
+    return "landed files" if simulated == 0 else "the simulated fab" if simulated == len(files) else "landed files and the simulated fab"
 
 
 def _outcome(workspace: Workspace, name: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 STATISTICS_BATCHES = 16
-"""Batches that measure the statistics of the averaged weights anew before they are judged."""
+"""At most so many batches (and half an epoch) measure the statistics of the averaged weights anew before they are judged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +117,10 @@ def _judge(
     """Macro-F1 of the averaged weights on the validation part; the best are kept."""
     weights = model.get_weights()
     model.optimizer.finalize_variable_values(model.trainable_variables)  # the moving average takes the weights' place
-    for index in range(STATISTICS_BATCHES):  # the batch statistics of the averaged weights are not the average of statistics
-        model(batches[index % len(batches)][0], training=True)
+    for index in range(
+        min(STATISTICS_BATCHES, -(-len(batches) // 2))
+    ):  # the batch statistics of the averaged weights are not the average of statistics
+        model(batches[index][0], training=True)
     inputs: dict[str, Any] = {"image": data.validation.images}
     if with_tiles:
         inputs["tiles"] = data.validation.tiles
