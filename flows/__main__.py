@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from flows.engine import configure, local_api
 from inspection import console
-from inspection.settings import Workspace
+from inspection.stages import open_workspace, require_input
 
 if TYPE_CHECKING:
     from flows.steps import Step
+    from inspection.settings import Workspace
+
+LONGEST, SHOWN_ALERTS = 40, 12
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -22,7 +25,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     with console.errors(as_json=given.json):
-        workspace = Workspace(given.workspace)
+        workspace = open_workspace(given.workspace)
+        if given.input is not None:
+            require_input(given.input)
         configure(workspace)
         with local_api(workspace) as ready:
             with console.reporting("starting Prefect's local server"):
@@ -41,6 +46,10 @@ def main(arguments: list[str] | None = None) -> None:
 def _closing(workspace: Workspace, done: list[Step]) -> None:
     rows = [[step["stage"], f"{step['seconds']:.1f}", _brief(step["result"])] for step in done]
     console.table("What was done", ("stage", "seconds", "what came out"), rows)
+    events = next((step["result"].get("alerts", []) for step in done if step["stage"] == "alerts"), [])
+    if events:
+        keys = ("severity", "signature", "lot", "layer", "wafers", "state")
+        console.table(f"Alerts: {len(events)}", keys, [[event.get(key) for key in keys] for event in events[:SHOWN_ALERTS]])
     found: dict[str, Any] = {step["stage"]: step["result"] for step in done}
     where = {"report": found.get("register", {}).get("report"), "alerts": str(workspace.alerts)}
     where["MLflow"] = f"mlflow ui --backend-store-uri sqlite:///{workspace.mlflow}"
@@ -48,13 +57,16 @@ def _closing(workspace: Workspace, done: list[Step]) -> None:
 
 
 def _brief(result: dict[str, Any]) -> str:
-    """The plain values of a stage's report, on one line."""
+    """What came out of a stage, on one line: numbers and short words, not paths and hashes."""
     if result.get("idle"):
         return "nothing new"
-    plain = {k: v for k, v in result.items() if isinstance(v, int | float | str) and k not in ("idle", "seconds")}
-    return ", ".join(f"{k.replace('_', ' ')} {v:.4g}" if isinstance(v, float) else f"{k.replace('_', ' ')} {v}" for k, v in plain.items())[
-        :160
-    ]
+    words = []
+    for key, value in result.items():
+        if isinstance(value, list) and value and key in ("opened", "failed", "left"):
+            value = len(value)  # noqa: PLW2901  (how many is what one line has room for)
+        if key not in ("idle", "seconds", "stopped") and isinstance(value, int | float | str) and len(str(value)) < LONGEST:
+            words.append(f"{key.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else f"{key.replace('_', ' ')} {value}")
+    return ", ".join(words)
 
 
 if __name__ == "__main__":

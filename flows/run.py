@@ -14,6 +14,7 @@ from flows.train import training_flow
 from inspection import stages
 
 FIRST = "first champion of this workspace, promoted by its first run"
+REPLACED = "learnt from landed files: it replaces a champion that only ever saw the simulated fab"
 
 
 @flow(name="run", log_prints=False, persist_result=False)
@@ -30,14 +31,16 @@ def run_flow(workspace: str, input: str | None = None) -> list[Step]:  # noqa: A
     done += ingest_flow.fn(workspace, source)
 
     place = stages.open_workspace(Path(workspace))
-    if stages.trainable(place) == {"labelled": 0, "champion": None}:
+    there = stages.trainable(place)
+    if not there["labelled"] and there["champion"] is None:
         # Nothing to learn from and nothing to serve: the first champion learns on the simulated fab, and says so.
         done.append(step("simulate", workspace))
         done += ingest_flow.fn(workspace, done[-1]["result"]["folder"])
     if stages.trainable(place)["labelled"]:
         done += training_flow.fn(workspace)
-    if stages.trainable(place)["champion"] is None:
-        done += promote_flow.fn(workspace, FIRST)
+    there = stages.trainable(place)
+    if there["replaceable"]:
+        done += promote_flow.fn(workspace, FIRST if there["champion"] is None else REPLACED)
 
     if input is None:
         done.append(step("simulate", workspace, fresh=True))

@@ -44,12 +44,14 @@ class Format(StrEnum):
     mixed = "mixed"
 
 
-def _stage(name: str, workspace: Path, *, as_json: bool, **options: Any) -> None:
-    """Run the stage ``name`` of ``inspection.stages`` with progress and print its report."""
+def _stage(name: str, workspace: Path, *, as_json: bool, starts: bool = False, **options: Any) -> None:
+    """Run the stage ``name`` of ``inspection.stages`` with progress and print its report; ``starts``: it may start a workspace."""
     with console.errors(as_json=as_json):
         from inspection import stages
 
         place = stages.open_workspace(workspace)
+        if not starts:
+            stages.require_workspace(place)
         with console.reporting(name.replace("_", " ")) as report:
             result = getattr(stages, name)(place, stages.params_of(place), report=report, **options)
         console.answer(result, as_json=as_json, title=name.replace("_", " "))
@@ -66,10 +68,6 @@ def run(
     words += ["--input", str(input)] if input is not None else []
     words += ["--json"] if json else []
     with console.errors(as_json=json):
-        if input is not None:
-            from inspection.stages import require_input
-
-            require_input(input)
         sys.stdout.flush()
         os.execv(sys.executable, words)  # noqa: S606  (flows stand above this module: it is started, not imported)
 
@@ -109,7 +107,7 @@ def ingest(
     if from_snapshot:
         _stage("materialise", workspace, as_json=json)
     else:
-        _stage("ingest", workspace, as_json=json, source=source)
+        _stage("ingest", workspace, as_json=json, starts=True, source=source)
 
 
 @app.command()
@@ -162,7 +160,7 @@ def promote(
     json: JsonOption = False,
 ) -> None:
     """Make a version the champion that workers serve."""
-    if not reason:
+    if not reason.strip():
         console.fail(
             InputError("Promotion needs a reason: expected --reason TEXT, got none. It stays on the model in the audit log."), as_json=json
         )
@@ -206,6 +204,7 @@ def alerts(
         from inspection import stages
 
         place = stages.open_workspace(workspace)
+        stages.require_workspace(place)
         result = stages.alerts(
             place, stages.params_of(place), report=console.silent, acknowledge=acknowledge, close=close, owner=owner, comment=comment
         )
@@ -230,7 +229,7 @@ def show(
 
         result = show_file(file, workspace, png=png, index=index)
         if json:
-            console.answer(result, as_json=True, title="")
+            console.answer({"wafers": result["wafers"]}, as_json=True, title="")
         else:
             keys = ("lot", "wafer", "defects", "mean_x_um", "mean_y_um", "max_radius_um")
             shown = result["wafers"]
@@ -245,7 +244,18 @@ def status(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
 
 def main() -> None:
     """Entry point of the command ``inspection``."""
-    app()
+    try:
+        code = app(standalone_mode=False)
+    except Exception as error:
+        # Typer names no public base of its usage errors: they are what can show itself and has an exit code.
+        show_usage, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if show_usage is None or exit_code is None:
+            raise
+        show_usage()
+        if "--json" in sys.argv:
+            console.refusal(error, exit_code, f"{error} See `inspection --help`.")
+        sys.exit(exit_code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -93,15 +93,25 @@ def fail(error: BaseException, *, as_json: bool = False) -> NoReturn:
     """End the process with one line that says what is wrong: exit code 2 for what the user handed in, 1 for everything else."""
     code = BAD_USAGE if isinstance(error, InputError) else FAILED
     if as_json:
-        sys.stdout.write(json.dumps({"error": str(error), "kind": type(error).__name__, "exit_code": code}) + "\n")
+        refusal(error, code)
     stderr.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-    stderr.print(str(error), markup=False)
+    stderr.print(str(error), markup=False, soft_wrap=True)  # a log or a grep gets it whole, whatever the terminal's width
     sys.exit(code)
+
+
+def refusal(error: BaseException, code: int, text: str | None = None) -> None:
+    """The JSON object of a command that failed, on standard output; ``text`` stands for an error that says little by itself."""
+    content = {"error": str(error) if text is None else text, "kind": type(error).__name__, "exit_code": code}
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
 
 
 @contextmanager
 def errors(*, as_json: bool = False) -> Iterator[None]:
-    """Turn this project's errors, a full disk and Ctrl-C into one line and an exit code; anything else keeps its traceback."""
+    """Turn this project's errors, a full disk and Ctrl-C into one line and an exit code; anything else keeps its traceback.
+
+    With ``as_json`` every one of them is one JSON object on standard output, too.
+    """
     try:
         yield
     except InspectionError as error:
@@ -111,3 +121,7 @@ def errors(*, as_json: bool = False) -> Iterator[None]:
         fail(InspectionError(f"The system refused: {error}. {advice}"), as_json=as_json)
     except KeyboardInterrupt:
         fail(InspectionError("Interrupted. Run the same command again to go on where it stopped."), as_json=as_json)
+    except Exception as error:
+        if as_json:
+            refusal(error, FAILED)
+        raise

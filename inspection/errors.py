@@ -21,7 +21,10 @@ A message says what failed, what was expected, what was got, where, and what to 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class InspectionError(Exception):
@@ -69,6 +72,12 @@ class _ReasonedError(InspectionError, ValueError):
     def __init__(self, code: str, *, where: str, expected: str, got: Any, action: str) -> None:
         self.reason = Reason(code, where, expected, str(got)[:200], action)
         super().__init__(str(self.reason))
+
+    def found_in(self, file: Path) -> Self:
+        """The same refusal with the file before the place in it: for a person who named several files."""
+        reason = self.reason
+        where = f"{file}, {reason.where}" if reason.where else str(file)
+        return type(self)(reason.code, where=where, expected=reason.expected, got=reason.got, action=reason.action)
 
 
 class FormatError(_ReasonedError):

@@ -81,7 +81,7 @@ class SnapshotReport:
     changed: bool
 
 
-def freeze(store: Store, workspace: Workspace, known: Collection[str]) -> SnapshotReport:
+def freeze(store: Store, workspace: Workspace, known: Collection[str], exclude: Collection[str] = ()) -> SnapshotReport:
     """Write the snapshot of all valid labelled wafers of the store.
 
     Parameters
@@ -91,6 +91,8 @@ def freeze(store: Store, workspace: Workspace, known: Collection[str]) -> Snapsh
         ``workspace.snapshot`` is written.
     known : collection of str
         Names of the classes in params.yaml.
+    exclude : collection of str
+        Sha256 of files to leave out.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def freeze(store: Store, workspace: Workspace, known: Collection[str]) -> Snapsh
         When a wafer bears a label that ``known`` lacks.
     """
     with store.read() as connection:
-        rows = labelled_wafers(connection)
+        rows = [row for row in labelled_wafers(connection) if row["file_sha256"] not in exclude]
         named = names_and_formats(connection)
     wafers = []
     for row in rows:

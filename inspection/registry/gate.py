@@ -60,6 +60,8 @@ def judge(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, marg
         noted.append("there is no champion to compare with")
     elif best is None:
         lenient.append(f"the champion has no {HEADLINE} to compare with")
+    elif _origin(champion) != _origin(candidate):
+        noted.append(f"macro-F1 is not comparable: the champion was trained on {_origin(champion)}, the candidate on {_origin(candidate)}")
     elif score is not None and score < best - margin - _ROUNDING:
         refused.append(f"{HEADLINE} {score:.4f} lies more than {margin:g} below the champion's {best:.4f}")
     elif score is not None:
@@ -75,6 +77,11 @@ def judge(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, marg
     elif guard != "pass":
         refused.append(f"the augmentation guard did not pass: {str(guard)[:200]}")
     return Verdict(not refused, tuple(refused or noted))
+
+
+def _origin(model: Mapping[str, Any]) -> str:
+    """What a model was trained on; models that do not say are taken to be of one kind."""
+    return str((model.get("lineage") or {}).get("trained_on") or "landed files")
 
 
 def _metrics(model: Mapping[str, Any]) -> Mapping[str, Any]:

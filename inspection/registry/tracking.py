@@ -155,7 +155,7 @@ class Registry:
                 if error.error_code not in _ABSENT:
                     raise
                 raise InputNotFoundError(
-                    f"No version {version!r} of {MODEL}: {error.message} Register one first, or name one that was registered."
+                    f"No version {version!r} of {MODEL}: {error.message.rstrip('.')}. Register one first, or name one that was registered."
                 ) from error
             run = self._client.get_run(found.run_id)
         tags = found.tags

@@ -49,7 +49,7 @@ def score_files(
                         report(rows, 0, f"wafers, {path.name}")
                     files += 1
                 except FormatError as error:
-                    refused.append(error)
+                    refused.append(error.found_in(path))
                     told.append(f"{path}: {error}")
         if refused and not rows:
             raise refused[0]

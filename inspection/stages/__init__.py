@@ -21,7 +21,7 @@ from inspection.stages.learning import (
     validate_snapshot,
 )
 from inspection.stages.operation import alerts, enqueue, ingest, simulate, simulate_fab, status, trainable, validate, work
-from inspection.stages.place import open_workspace, params_of, require_input
+from inspection.stages.place import open_workspace, params_of, require_input, require_workspace
 from inspection.stages.questions import classify, show_file
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "promote",
     "register",
     "require_input",
+    "require_workspace",
     "show_file",
     "simulate",
     "simulate_fab",

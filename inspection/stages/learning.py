@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from inspection.dataset.project import STAGES, Project
 from inspection.settings import Settings
-from inspection.stages.place import open_registry, open_store, silent, told, write_json
+from inspection.stages.place import (
+    LANDED_FILES,
+    SIMULATED_FAB,
+    is_simulated,
+    open_registry,
+    open_store,
+    require_made,
+    silent,
+    told,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from inspection.params import Params
@@ -22,19 +32,28 @@ if TYPE_CHECKING:
 
 TRAINING_STAGES = STAGES
 """The DVC stages in their order."""
+FROM_SNAPSHOT = "ingest --from-snapshot"
+"""The command that writes the shard which all later stages work on."""
 
 
 def snapshot(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """Freeze the valid labelled wafers of the store as the training set; the same content leaves the files untouched."""
+    """Freeze the valid labelled wafers of the store as the training set; the same content leaves the files untouched.
+
+    Wafers of the simulated fab are left out as soon as there are labelled ones that landed.
+    """
     from inspection.dataset.snapshot import freeze
-    from inspection.store.labelled import labelled_wafers
+    from inspection.store.labelled import labelled_wafers, names_and_formats
 
     report(0, 0, "")
     with open_store(workspace) as store:
         with store.read() as connection:
-            # An archive declares its own classes, and label tables were checked when they were read: all are known here.
-            declared = {row["label"] for row in labelled_wafers(connection)}
-        frozen = freeze(store, workspace, {*params.classes, *declared})
+            labelled = labelled_wafers(connection)
+            names = names_and_formats(connection)
+        # An archive declares its own classes, and label tables were checked when they were read: all are known here.
+        known = {*params.classes, *(row["label"] for row in labelled)}
+        files = {row["file_sha256"] for row in labelled}
+        simulated = {sha256 for sha256 in files if is_simulated(workspace, names[sha256][0])}
+        frozen = freeze(store, workspace, known, exclude=simulated if simulated != files else ())
     return {"files": frozen.files, "wafers": frozen.wafers, "classes": frozen.classes, "idle": not frozen.changed}
 
 
@@ -61,9 +80,11 @@ def validate_snapshot(workspace: Workspace, params: Params, *, report: Report = 
     from inspection.formats.canonical import read_shard
     from inspection.intake.physics import check
 
+    shard = workspace.data / "wafers.parquet"
+    require_made(shard, FROM_SNAPSHOT)
     notes: dict[str, int] = {}
     wafers = 0
-    for entry in read_shard(workspace.data / "wafers.parquet"):
+    for entry in read_shard(shard):
         for note in check(entry.wafer.map, params.validate_):
             kind = note.split(":")[0][:60]
             notes[kind] = notes.get(kind, 0) + 1
@@ -81,6 +102,7 @@ def tile(workspace: Workspace, params: Params, *, report: Report = silent) -> di
     from inspection.views.shards import write_views
 
     shard = workspace.data / "wafers.parquet"
+    require_made(shard, FROM_SNAPSHOT)
     kinds = shard_index(shard)["kind"]
     recipe = params.tile.points if (kinds == "points").any() else params.tile.dies
     spec = ViewSpec(recipe.size_px, recipe.tiles, recipe.tile_px, recipe.tile_mm)
@@ -92,13 +114,17 @@ def split(workspace: Workspace, params: Params, *, report: Report = silent) -> d
     """data/wafers.parquet -> data/split.parquet, data/split.json: lot-disjoint parts; leakage is refused."""
     from inspection.dataset.parts import cut
 
-    result = cut(workspace.data / "wafers.parquet", workspace.data / "split.parquet", params, partial(told, report, "wafers"))
+    shard = workspace.data / "wafers.parquet"
+    require_made(shard, FROM_SNAPSHOT)
+    result = cut(shard, workspace.data / "split.parquet", params, partial(told, report, "wafers"))
     write_json(workspace.data / "split.json", result)
     return result
 
 
 def train(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
     """Views, split and wafers -> data/model, data/history.csv; the checkpoint in data/checkpoint survives an interruption."""
+    require_made(workspace.data / "split.parquet", "split")
+    require_made(workspace.data / "views", "tile")
     from inspection.training.session import train as learn
 
     return learn(workspace.data, params, report)
@@ -106,6 +132,7 @@ def train(workspace: Workspace, params: Params, *, report: Report = silent) -> d
 
 def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
     """data/model -> data/bundle, data/report, data/metrics.json, data/plots."""
+    require_made(workspace.data / "model", "train")
     from inspection.evaluation.judging import judge
 
     return judge(workspace.data, params, report, lineage=_lineage(workspace))
@@ -118,6 +145,7 @@ def register(workspace: Workspace, params: Params, *, report: Report = silent) -
 
     report(0, 0, "MLflow")
     bundle = workspace.data / "bundle"
+    require_made(bundle, "evaluate")
     with open_store(workspace) as store:
         version = enter(
             partial(open_registry, workspace),
@@ -171,10 +199,8 @@ def _origin(workspace: Workspace) -> str:
     """Whether the snapshot is the simulated fab's: a model that never saw a real wafer must say so."""
     from inspection.dataset.snapshot import read
 
-    fab = workspace.root / "simulated" / "history"
-    files = read(workspace.snapshot).files
-    simulated = sum((fab / f.name).is_file() for f in files)
-    return "landed files" if simulated == 0 else "the simulated fab" if simulated == len(files) else "landed files and the simulated fab"
+    simulated = all(is_simulated(workspace, file.name) for file in read(workspace.snapshot).files)
+    return SIMULATED_FAB if simulated else LANDED_FILES
 
 
 def _outcome(workspace: Workspace, name: str) -> dict[str, Any]:

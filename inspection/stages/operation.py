@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspection.errors import InputNotFoundError
 from inspection.settings import Settings
-from inspection.stages.place import open_store, require_input, silent, told
+from inspection.stages.place import LANDED_FILES, SIMULATED_FAB, open_store, require_input, require_workspace, silent, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +51,11 @@ def simulate(workspace: Workspace, _params: Params, *, report: Report = silent, 
 
 
 def trainable(workspace: Workspace) -> dict[str, Any]:
-    """What there is to learn from and to serve: labelled valid wafers in the store, and whether a champion serves."""
+    """What there is to learn from and to serve: labelled valid wafers, the champion, and whether a candidate may replace it unasked.
+
+    It may when there is none, and when the champion only ever saw the simulated fab while the candidate saw what landed.
+    """
+    from inspection.scoring.bundle import read_bundle
     from inspection.store.champions import current
     from inspection.store.labelled import labelled_wafers
 
@@ -60,7 +63,12 @@ def trainable(workspace: Workspace) -> dict[str, Any]:
         with store.read() as connection:
             labelled = len(labelled_wafers(connection))
         champion = current(store)
-    return {"labelled": labelled, "champion": None if champion is None else champion.version}
+    replaceable = champion is None
+    candidate = workspace.data / "bundle"
+    if champion is not None and candidate.is_dir():
+        origins = [read_bundle(folder).lineage.get("trained_on") for folder in (Path(champion.bundle_path), candidate)]
+        replaceable = origins == [SIMULATED_FAB, LANDED_FILES]
+    return {"labelled": labelled, "champion": None if champion is None else champion.version, "replaceable": replaceable}
 
 
 def ingest(workspace: Workspace, params: Params, *, report: Report = silent, source: Path | None = None) -> dict[str, Any]:
@@ -207,8 +215,7 @@ def status(workspace: Workspace, _params: Params, *, report: Report = silent) ->
     from inspection.monitoring.health import facts
 
     report(0, 0, "")
-    if not workspace.root.is_dir():
-        raise InputNotFoundError(f"No workspace: expected a folder at {workspace.root}, got none. Start one with `inspection run`.")
+    require_workspace(workspace)
     with open_store(workspace) as store:
         return facts(store)
 

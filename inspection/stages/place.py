@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     """(done, total, text): how a stage tells how far it is; total 0 = unknown."""
 
 
+LANDED_FILES, SIMULATED_FAB = "landed files", "the simulated fab"
+"""What a model was trained on, as its lineage says it."""
+
+
+def is_simulated(workspace: Workspace, name: str) -> bool:
+    """Whether the file ``name`` is one that the run's own fab wrote into this workspace."""
+    return (workspace.root / "simulated" / "history" / name).is_file()
+
+
 def silent(_done: int, _total: int, _text: str) -> None:
     """A report that nobody reads."""
 
@@ -31,6 +40,18 @@ def open_workspace(root: Path) -> Workspace:
     if root.exists() and not root.is_dir():
         raise InputNotFoundError(f"Not a workspace: expected a folder, got the file {root}. Name a folder with --workspace.")
     return Workspace(root)
+
+
+def require_workspace(workspace: Workspace) -> None:
+    """Refuse a workspace that nothing was ever written to: asking a question must not start one."""
+    if not workspace.root.is_dir():
+        raise InputNotFoundError(f"No workspace: expected a folder at {workspace.root}, got none. Start one with `inspection run`.")
+
+
+def require_made(path: Path, command: str) -> None:
+    """Refuse to work on what an earlier stage has not written yet; ``command`` writes it."""
+    if not path.exists():
+        raise InputNotFoundError(f"Too early: expected {path}, got nothing there. Run `inspection {command}` first (`dvc repro` runs all).")
 
 
 def params_of(workspace: Workspace) -> Params:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from inspection.errors import InputNotFoundError
+from inspection.errors import FormatError, InputNotFoundError
 from inspection.settings import Workspace
-from inspection.stages.place import open_store, params_of, require_input, silent
+from inspection.stages.place import open_store, params_of, require_input, require_workspace, silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,7 @@ def classify(
 
     for path in paths:
         require_input(path)
-    if not workspace.root.is_dir():
-        raise InputNotFoundError(f"No workspace: expected one at {workspace.root} with a {model} model. Start one with `inspection run`.")
+    require_workspace(workspace)
     with open_store(workspace) as store:
         bundle = resolve(store, workspace.bundles, model)
     predictor = Predictor.load(bundle, params.infer.batch_sizes)
@@ -43,7 +42,10 @@ def show_file(file: Path, workspace: Path, *, png: Path | None = None, index: in
     if not file.is_file():
         raise InputNotFoundError(f"No such file: expected a defect map at {file}. Check the path.")
     limits = params_of(Workspace(workspace)).ingest
-    wafers = list(table.read(file, limits))
+    try:
+        wafers = list(table.read(file, limits))
+    except FormatError as error:
+        raise error.found_in(file) from error
     if png is not None:
         if index >= len(wafers):
             raise InputNotFoundError(f"No wafer {index} in {file}: it holds {len(wafers)}, counted from 0.")

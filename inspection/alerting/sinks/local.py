@@ -43,7 +43,7 @@ class LogSink:
                 os.fsync(file.fileno())
         except OSError as error:
             raise SinkError(f"Cannot append the alert to {self.path}: {error}. Free the disk or correct its rights.") from error
-        log.warning("ALERT %s: %s", message.title, message.summary)
+        log.info("ALERT %s: %s", message.title, message.summary)
 
 
 class FileSink:
