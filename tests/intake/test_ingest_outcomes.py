@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -222,3 +224,24 @@ def test_a_fault_of_the_bytes_that_looks_like_one_of_the_machine_is_quarantined(
     write_lines(landing / "bad.maps", GOOD)
     assert take_in(read=failing).quarantined_files == 1
     assert quarantine.list(workspace, store)[0].reason["code"] == "file.unreadable"
+
+
+def test_an_index_twice_is_the_fault_of_the_file(landing, workspace, store, take_in):
+    write_lines(landing / "twice.maps", GOOD)
+    report = take_in(read=lambda path, limits: (replace(wafer, index=0) for wafer in read_lines(path, limits)))
+    assert (report.files, report.quarantined_files) == (0, 1)
+    (refused,) = quarantine.list(workspace, store)
+    assert refused.reason["code"] == "file.wafers"
+    assert rows(store, wafers) == []
+
+
+def test_a_time_with_a_zone_is_stored_as_utc(landing, store, take_in):
+    write_lines(landing / "good.maps", GOOD[:1])
+    at = datetime(2026, 1, 2, 5, 4, tzinfo=timezone(timedelta(hours=2)))
+
+    def timed(path, limits):
+        for wafer in read_lines(path, limits):
+            yield replace(wafer, map=replace(wafer.map, info=replace(wafer.map.info, inspected_at=at)))
+
+    take_in(read=timed)
+    assert [row["inspected_at"] for row in rows(store, wafers)] == [datetime(2026, 1, 2, 3, 4)]  # noqa: DTZ001 - the store keeps naive UTC

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from line_maps import write_lines
 
 from inspection.errors import InputError, InputNotFoundError
+from inspection.intake import landing as landing_room
 from inspection.intake import quarantine
 from inspection.intake.landing import archived, claim, waiting
 from inspection.intake.search import content_sha256, safe_name, still_written, with_sidecar
@@ -227,3 +228,27 @@ def test_progress_counts_the_files(landing, workspace, store):
     seen = []
     claim(landing, workspace, store, LIMITS, progress=lambda *pair: seen.append(pair))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("moment", ["before the copy", "after the copy"])
+def test_a_file_that_changes_while_it_is_claimed_is_left_for_later(landing, workspace, store, monkeypatch, moment):
+    path = write_lines(landing / "a.maps", ["L 1 points"])
+    copy = landing_room._copy
+
+    def changed(one, kept, sha256):
+        before = moment == "before the copy"
+        if before:
+            path.write_text("another content")
+        done = copy(one, kept, sha256)
+        if not before:
+            path.write_text("another content")
+        return done
+
+    told = []
+    with monkeypatch.context() as patched:
+        patched.setattr(landing_room, "_copy", changed)
+        assert claim(landing, workspace, store, LIMITS, notice=lambda *said: told.append(said)) == []
+    assert [why for _, why in told] == ["left for later: it changed while it was read"]
+    assert list(workspace.archive.rglob("*")) == []
+    (one,) = claim(landing, workspace, store, LIMITS)
+    assert one.path.read_text() == "another content"
