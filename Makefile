@@ -34,14 +34,14 @@ run: $(READY)  ## the main job, from landed maps to alerts: a simulated fab, or 
 	@$(BIN)/inspection run $(ARGS)
 
 test: $(READY)  ## all tests, with samples of the long campaigns
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)  ## lint, format, types, import arrows and the quick tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(PYTEST) -m "not slow and not soak" $(ARGS)
+	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not soak" $(ARGS)
 
 bench: $(READY)  ## every benchmark, its table on standard output
 	@shopt -s nullglob; for f in benchmarks/bench_*.py; do echo "== $$f"; $(BIN)/python $$f $(ARGS); done
