@@ -1,6 +1,7 @@
 """Operations in source space: what may happen to a wafer before it is drawn.
 
-Symmetries are orthogonal matrices handed to the renderer (``views.renderer.turn_matrix``). Nuisances act on the points themselves.
+Symmetries of all classes are orthogonal matrices handed to the renderer (``views.renderer.turn_matrix``), which turns the whole picture.
+Those of one class turn its points only, and nuisances act on the points, too: the dies stay, so that they tell nothing of the class.
 """
 
 from __future__ import annotations
@@ -40,6 +41,28 @@ def add_background(wafer: DefectMap, share: float, rng: Generator) -> DefectMap:
 def jitter(wafer: DefectMap, sigma_um: float, rng: Generator) -> DefectMap:
     """Move the whole map by one normal offset of ``sigma_um`` along each axis (stage offset): the texture stays as it is."""
     return _with_points(wafer, wafer.xy_um + rng.normal(0.0, sigma_um, 2))
+
+
+def turn_points(wafer: DefectMap, turn: NDArray[np.float64]) -> DefectMap:
+    """Turn the points by an orthogonal (2, 2) matrix and leave the dies where they are.
+
+    A point that leaves the inspected dies is left out: nobody would have seen it.
+    """
+    turned = wafer.xy_um @ turn.T
+    seen = _on_dies(turned, wafer) | ~_on_dies(wafer.xy_um, wafer)
+    return _with_points(wafer, turned[seen])
+
+
+def _on_dies(xy_um: NDArray[np.float64], wafer: DefectMap) -> NDArray[np.bool_]:
+    """Which points lie on an inspected die, shape (n,); all of them where no dies are listed."""
+    if wafer.dies is None or wafer.pitch_um is None or wafer.origin_um is None or not len(wafer.dies):
+        return np.ones(len(xy_um), bool)
+    low = wafer.dies.min(axis=0) - 1  # one empty die all around
+    grid = np.zeros(wafer.dies.max(axis=0) - low + 2, bool)
+    grid[tuple((wafer.dies - low).T)] = True
+    place = np.floor((xy_um - wafer.origin_um) / wafer.pitch_um) - low
+    inside: NDArray[np.bool_] = grid[tuple(np.clip(place, 0, np.array(grid.shape) - 1).astype(np.int64).T)]
+    return inside
 
 
 def _with_points(wafer: DefectMap, xy_um: NDArray[np.float64]) -> DefectMap:

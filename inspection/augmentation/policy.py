@@ -1,6 +1,8 @@
 """Which symmetries and nuisances a wafer may meet in training: class-specific symmetries, common nuisances.
 
-A symmetry keeps the label by the taxonomy and may differ from class to class. A nuisance has one distribution for all classes, Normal
+A symmetry keeps the label by the taxonomy and may differ from class to class. What all classes share turns the whole picture; what is
+one class's own turns its points only. Turned dies would give the class away: without noise in them, the edge of the inspected area shows
+any turn but a half, and a served wafer is never turned. A nuisance has one distribution for all classes, Normal
 included: it has no class argument here, so a class-specific nuisance cannot be written down.
 """
 
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.augmentation.operations import add_background, jitter, thin
+from inspection.augmentation.operations import add_background, jitter, thin, turn_points
 from inspection.views.renderer import turn_matrix
 from inspection.wafer.maps import DefectMap, WaferMap
 
@@ -25,16 +27,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What each class draws. ``symmetries[k]`` belongs to class k; die maps draw only those in ``die_symmetries`` too."""
+    """What each class draws.
+
+    ``symmetries[k]`` belongs to class k, ``common`` to every class; die maps draw only those of their class in ``die_symmetries`` too.
+    """
 
     symmetries: tuple[frozenset[Symmetry], ...]
+    common: frozenset[Symmetry]
     die_symmetries: frozenset[Symmetry]
     thinning: float
     background: float
     jitter_um: float
 
     def draw(self, wafer: WaferMap, label: int, rng: Generator) -> tuple[WaferMap, NDArray[np.float64] | None]:
-        """One augmented wafer: the map after the nuisances, and the orthogonal turn to render it with (None = as it is)."""
+        """One augmented wafer: the map after nuisances and its class's own turn, and the turn to render it with (None = as it is)."""
         allowed = self.symmetries[label]
         if isinstance(wafer, DefectMap):
             # Every nuisance draws its strength first: one distribution, whatever the class.
@@ -44,9 +50,9 @@ class Policy:
                 wafer = add_background(wafer, rng.uniform(0, self.background), rng)
             if self.jitter_um > 0:
                 wafer = jitter(wafer, self.jitter_um, rng)
-        else:
-            allowed = allowed & self.die_symmetries
-        return wafer, draw_turn(allowed, rng)
+            own = draw_turn(allowed, rng)
+            return wafer if own is None else turn_points(wafer, own), draw_turn(self.common, rng)
+        return wafer, draw_turn(allowed & self.die_symmetries, rng)
 
 
 def policy_for(taxonomy: Taxonomy, params: Augment) -> Policy:
@@ -54,6 +60,7 @@ def policy_for(taxonomy: Taxonomy, params: Augment) -> Policy:
     none: frozenset[Symmetry] = frozenset()
     return Policy(
         symmetries=tuple(c.symmetries if params.symmetries else none for c in taxonomy.classes),
+        common=frozenset.intersection(*(c.symmetries for c in taxonomy.classes)) if params.symmetries else none,
         die_symmetries=frozenset(params.die_symmetries) - {"rotation"},
         thinning=params.nuisance.thinning,
         background=params.nuisance.background,

@@ -1,11 +1,15 @@
 """Laws of augmentation: symmetries belong to a class, nuisances to all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from inspection import params as parameters
-from inspection.augmentation.operations import add_background, jitter, thin
+from inspection.augmentation.operations import add_background, jitter, thin, turn_points
 from inspection.augmentation.policy import common_turns, draw_turn, policy_for
+from inspection.simulator.products import PRODUCTS
+from inspection.views.renderer import render_global
 from inspection.wafer.maps import DefectMap, DieMap, WaferInfo, inside_wafer
 from inspection.wafer.taxonomy import choose
 
@@ -37,9 +41,42 @@ def test_a_turn_is_orthogonal_and_stays_in_its_group():
 def test_a_class_without_symmetries_is_never_turned(packaged):
     taxonomy = choose(["Normal", "Logo"], packaged.classes)
     policy = policy_for(taxonomy, packaged.augment)
+    policy = replace(policy, thinning=0.0, background=0.0, jitter_um=0.0)
     rng = np.random.default_rng(2)
-    assert all(policy.draw(wafer(), taxonomy.index("Logo"), rng)[1] is None for _ in range(20))
-    assert any(policy.draw(wafer(), taxonomy.index("Normal"), rng)[1] is not None for _ in range(20))
+    for _ in range(20):
+        same, turn = policy.draw(wafer(), taxonomy.index("Logo"), rng)
+        assert turn is None
+        assert np.array_equal(same.xy_um, wafer().xy_um)
+        assert not np.array_equal(policy.draw(wafer(), taxonomy.index("Normal"), rng)[0].xy_um, wafer().xy_um)
+
+
+def test_the_inspected_area_tells_nothing_of_the_class(packaged):
+    product = PRODUCTS[1]
+    whole = DefectMap(
+        info=WaferInfo(diameter_mm=product.diameter_mm), xy_um=wafer().xy_um, pitch_um=product.pitch_um, origin_um=product.origin_um,
+        dies=product.dies,
+    )  # fmt: skip
+    taxonomy = choose(["Normal", "Donut", "Grid", "BasketBall", "Incomplete"], packaged.classes)
+    policy = policy_for(taxonomy, packaged.augment)
+    shown = []
+    for label in range(len(taxonomy)):
+        rng = np.random.default_rng(7)
+        drawn = [policy.draw(whole, label, rng) for _ in range(30)]
+        shown.append({render_global(one, 96, turn)[..., 2].tobytes() for one, turn in drawn})
+    assert shown[1:] == shown[:-1]
+
+
+def test_a_class_of_its_own_turns_the_points_and_only_inspected_ones_are_seen():
+    partial = DefectMap(
+        info=WaferInfo(),
+        xy_um=np.array([[1.0, 1.0], [9.0, 2.0]]),
+        pitch_um=(10.0, 5.0),
+        origin_um=(0.0, 0.0),
+        dies=np.array([[0, 0], [-1, 0]]),
+    )
+    quarter = turn_points(partial, np.array([[0.0, -1.0], [1.0, 0.0]]))  # to (-1, 1) and (-2, 9)
+    assert quarter.xy_um.tolist() == [[-1.0, 1.0]]
+    assert quarter.dies is partial.dies
 
 
 def test_die_maps_meet_symmetries_of_the_square_only(packaged):
