@@ -45,7 +45,10 @@ class Format(StrEnum):
 
 
 def _stage(name: str, workspace: Path, *, as_json: bool, starts: bool = False, **options: Any) -> None:
-    """Run the stage ``name`` of ``inspection.stages`` with progress and print its report; ``starts``: it may start a workspace."""
+    """Run the stage ``name`` of ``inspection.stages`` with progress and print its report.
+
+    A missing workspace is refused, unless the stage may start one or looks for itself (``starts``).
+    """
     with console.errors(as_json=as_json):
         from inspection import stages
 
@@ -176,7 +179,7 @@ def classify(
     json: JsonOption = False,
 ) -> None:
     """Score files without touching the store."""
-    _stage("classify", workspace, as_json=json, paths=paths, out=out, model=model)
+    _stage("classify", workspace, as_json=json, starts=True, paths=paths, out=out, model=model)
 
 
 @app.command()
