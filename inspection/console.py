@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from inspection.errors import InputError, InspectionError
 
@@ -40,7 +42,7 @@ def reporting(title: str) -> Iterator[Report]:
         task = bar.add_task(title, total=None)
 
         def report(done: int, total: int, text: str) -> None:
-            bar.update(task, completed=done, total=total or None, description=f"{title}  {text}" if text else title)
+            bar.update(task, completed=done, total=total or None, description=escape(f"{title}  {text}" if text else title))
 
         yield report
 
@@ -66,7 +68,7 @@ def answer(result: dict[str, Any], *, as_json: bool, title: str) -> None:
         return
     table = Table(title=title, show_header=False, title_justify="left")
     for key, value in result.items():
-        table.add_row(key.replace("_", " "), _plain(value))
+        table.add_row(key.replace("_", " "), Text(_plain(value)))
     Console(highlight=False).print(table)
 
 
@@ -74,7 +76,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     """A table on standard output."""
     shown = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        shown.add_row(*(_plain(cell) for cell in row))
+        shown.add_row(*(Text(_plain(cell)) for cell in row))
     Console(highlight=False).print(shown)
 
 

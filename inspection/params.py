@@ -44,7 +44,6 @@ class Validate(Section):
 
     edge_tolerance_um: float = Field(default=1_000.0, ge=0)
     max_outside_share: Share = 0.01
-    density_checksum_tolerance: Share = 0.05
     slots_per_lot: PositiveInt = 25
 
 

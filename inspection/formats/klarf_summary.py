@@ -11,7 +11,7 @@ import numpy as np
 from inspection.formats.klarf_columns import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -74,11 +74,6 @@ def notes(rows: Sequence[Declared], columns: Mapping[str, NDArray], defects: int
                 f"NDEFECT / AreaPerTest is {expected:g} per cm2, off by {off:.6f}"
             )
     return out if len(out) <= _MOST else [*out[:_MOST], f"summary: and {len(out) - _MOST} more differences"]
-
-
-def density_deviations(lines: Iterable[str]) -> list[float]:
-    """Relative deviations (0 to 2) of the density checksum among a wafer's notes; those within .001 are not noted."""
-    return [float(m[2]) for line in lines if (m := _DENSITY.match(line))]
 
 
 def _finite(value: float | None) -> float | None:

@@ -30,8 +30,8 @@ NETWORK, SESSION = "model.keras", "training.json"
 def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -> dict[str, Any]:
     """Train on ``data/wafers.parquet``, ``data/views`` and ``data/split.parquet``.
 
-    Writes ``data/model/model.keras`` (the best epoch), ``data/model/training.json`` and ``data/history.csv``. The checkpoint lives in
-    ``data/checkpoint`` until the session is finished, so that an interrupted one goes on.
+    Writes ``data/model/model.keras`` (the best epoch), ``data/model/training.json`` and ``data/history.csv``. The checkpoint in
+    ``data/checkpoint`` lets an interrupted session go on; the next session of other data or parameters replaces it.
     """
     split = pd.read_parquet(data / "split.parquet")
     views = read_views(data / "views")
