@@ -20,13 +20,14 @@ def classify(
     workspace: Workspace, params: Params, *, paths: Sequence[Path], out: Path, model: str = "champion", report: Report = silent
 ) -> dict[str, Any]:
     """Score anything we can read into a Parquet file, one row per wafer; the store is read for the champion's name only."""
+    for path in paths:
+        require_input(path)
+    require_workspace(workspace)
+
     from inspection.registry.promotion import resolve
     from inspection.scoring.files import score_files
     from inspection.scoring.predictor import Predictor
 
-    for path in paths:
-        require_input(path)
-    require_workspace(workspace)
     with open_store(workspace) as store:
         bundle = resolve(store, workspace.bundles, model)
     predictor = Predictor.load(bundle, params.infer.batch_sizes)
