@@ -115,7 +115,7 @@ class Evaluate(Section):
 
     bootstrap: PositiveInt = 200
     min_positives: PositiveInt = 5
-    unknown_quantile: Share = 0.995
+    unknown_quantile: Share = 0.999
     test_time_augmentation: bool = True
 
 
