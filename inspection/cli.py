@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
@@ -245,8 +247,8 @@ def status(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
     _stage("status", workspace, as_json=json)
 
 
-def main() -> None:
-    """Entry point of the command ``inspection``."""
+def command_line() -> NoReturn:
+    """Run the command that ``sys.argv`` names; ends with ``SystemExit``."""
     try:
         code = app(standalone_mode=False)
     except Exception as error:
@@ -258,6 +260,25 @@ def main() -> None:
         if "--json" in sys.argv:
             console.refusal(error, exit_code, f"{error} See `inspection --help`.")
         sys.exit(exit_code)
+    sys.exit(code)
+
+
+def main() -> None:
+    """Entry point of the command ``inspection``."""
+    code: int | str | None = console.FAILED
+    try:
+        command_line()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001  (as the interpreter itself would: shown, then the end)
+        with suppress(OSError):  # whoever read our words may be gone
+            traceback.print_exc()
+    if code and "tensorflow" in sys.modules:
+        # A fit that was stopped in a step leaves threads that wait for the interpreter while it waits for them to end.
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else console.FAILED)
     sys.exit(code)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inspection.cli import main
+from inspection.cli import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["inspection", *words])
         with pytest.raises(SystemExit) as end:
-            main()
+            command_line()
         told = capsys.readouterr()
         return Done(words, int(end.value.code or 0), told.out, told.err)
 

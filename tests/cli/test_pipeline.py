@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-LOTS, WAFERS = 16, 8
+LOTS, WAFERS = 12, 7
 PATIENCE_S = 240.0
 PROMPT_S = 45.0
 """An interrupted run may finish the training step in hand and save; on two busy cores that takes some seconds."""
@@ -273,13 +273,13 @@ def test_an_unknown_class_in_labels_csv_exits_with_2_and_lists_the_known_ones(li
 
 CLASSIFY = """
     import sys
-    from inspection.cli import main
+    from inspection.cli import command_line
     workspace, folder, path, cut = sys.argv[1:]
     for model, source in (("champion", path), ("candidate", path), ("1", path), ("champion", cut)):
         sys.argv = ["inspection", "classify", source, "--model", model, "--out", f"{folder}/{model}.parquet"]
         sys.argv += ["-w", workspace, "--json"]
         try:
-            main()
+            command_line()
         except SystemExit as end:
             assert (end.code or 0) == (1 if source == cut else 0), (model, end.code)
 """
