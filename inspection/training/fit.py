@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from inspection.wafer.maps import WaferMap
 
 
-STATISTICS_BATCHES = 16
-"""At most so many batches (and half an epoch) measure the statistics of the averaged weights anew before they are judged."""
+STATISTICS_BATCHES, STATISTICS_IMAGES = 16, 32
+"""Batches, and images of each, that measure the statistics of the averaged weights anew before they are judged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,10 +117,9 @@ def _judge(
     """Macro-F1 of the averaged weights on the validation part; the best are kept."""
     weights = model.get_weights()
     model.optimizer.finalize_variable_values(model.trainable_variables)  # the moving average takes the weights' place
-    for index in range(
-        min(STATISTICS_BATCHES, -(-len(batches) // 2))
-    ):  # the batch statistics of the averaged weights are not the average of statistics
-        model(batches[index][0], training=True)
+    for index in range(STATISTICS_BATCHES):  # the batch statistics of the averaged weights are not the average of statistics
+        images = batches[index % len(batches)][0]
+        model({name: array[:STATISTICS_IMAGES] for name, array in images.items()}, training=True)
     inputs: dict[str, Any] = {"image": data.validation.images}
     if with_tiles:
         inputs["tiles"] = data.validation.tiles
