@@ -109,7 +109,8 @@ def small_params() -> dict[str, Any]:
     params["train"] |= {"width": 8, "epochs": 4, "min_steps": 60, "batch_size": 16}
     params["evaluate"] |= {"bootstrap": 20, "test_time_augmentation": False}
     params["infer"]["batch_sizes"] = [8]
-    params["alert"] |= {"min_probability": 0.05}  # so little training makes nobody sure
+    # So little training makes nobody sure: whatever is called a defect alerts.
+    params["alert"] |= {"min_probability": 0.05, "min_wafers": 1, "at_once": ["low", "medium", "high"]}
     return params
 
 
