@@ -101,6 +101,7 @@ class Train(Section):
     width: PositiveInt = 32
     epochs: PositiveInt = 10
     min_steps: PositiveInt = 200
+    min_epoch_steps: PositiveInt = 1
     batch_size: PositiveInt = 64
     learning_rate: float = Field(default=3e-3, gt=0)
     weight_decay: float = Field(default=0.02, ge=0)

@@ -53,9 +53,14 @@ class Fitted:
 
 
 def steps_of(params: Train, wafers: int) -> tuple[int, int]:
-    """(epochs, steps per epoch): an epoch draws as often as there are wafers; small sets get at least ``min_steps`` in all."""
-    steps = max(1, wafers // batch_size_of(params, wafers))
-    return params.epochs, max(steps, -(-params.min_steps // params.epochs))
+    """(epochs, steps per epoch): an epoch draws as often as there are wafers.
+
+    Small sets get at least ``min_steps`` in all, in fewer epochs of at least ``min_epoch_steps``: each epoch ends with a judgement and a
+    checkpoint, which would cost more than the steps.
+    """
+    total = max(params.epochs * max(1, wafers // batch_size_of(params, wafers)), params.min_steps)
+    epochs = max(1, min(params.epochs, total // params.min_epoch_steps))
+    return epochs, -(-total // epochs)
 
 
 def batch_size_of(params: Train, wafers: int) -> int:

@@ -91,3 +91,11 @@ def test_batches_depend_on_seed_epoch_and_place_only(problem, policy):
     assert np.array_equal(forwards[11][0]["image"], late)
     assert not np.array_equal(batches(seed=0)[0][0]["image"], batches(seed=1)[0][0]["image"]), "seed 0 is a seed"
     assert not np.array_equal(batches(epoch=0)[0][0]["image"], batches(epoch=1)[0][0]["image"])
+
+
+def test_small_sets_get_their_steps_in_fewer_epochs_and_large_ones_every_epoch():
+    from inspection.training.fit import steps_of
+
+    assert steps_of(settings(epochs=16, min_steps=200, min_epoch_steps=40, batch_size=64), 63) == (5, 40)
+    assert steps_of(settings(epochs=16, min_steps=200, min_epoch_steps=40, batch_size=64), 31_127) == (16, 486)
+    assert steps_of(settings(epochs=3, min_steps=15), 40) == (3, 5)
