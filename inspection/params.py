@@ -68,14 +68,14 @@ class Split(Section):
 
     validation: Share = 0.15
     test: Share = 0.15
-    block_rows: PositiveInt = 500
+    block_rows: PositiveInt = 120
     border_rows: int = Field(default=24, ge=0)
 
 
 class Balance(Section):
     """How often a class is drawn: share of the largest class to the power ``tempering`` (0 = all alike, 1 = as they come)."""
 
-    tempering: Share = 0.5
+    tempering: Share = 0.75
 
 
 class Nuisance(Section):
