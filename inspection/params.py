@@ -52,8 +52,8 @@ class Recipe(Section):
 
     size_px: PositiveInt
     tiles: int = Field(ge=0)
-    tile_px: PositiveInt = 32
-    tile_mm: float = Field(default=30.0, gt=0)
+    tile_px: PositiveInt = 48
+    tile_mm: float = Field(default=15.0, gt=0)
 
 
 class Tile(Section):
@@ -81,9 +81,9 @@ class Balance(Section):
 class Nuisance(Section):
     """Nuisances: one distribution for all classes, Normal included. Zero switches one off."""
 
-    thinning: Share = 0.0
-    background: float = Field(default=0.0, ge=0)
-    jitter_um: float = Field(default=0.0, ge=0)
+    thinning: Share = 0.1
+    background: float = Field(default=0.1, ge=0)
+    jitter_um: float = Field(default=200.0, ge=0)
 
 
 class Augment(Section):
@@ -99,16 +99,16 @@ class Train(Section):
 
     model: str = "wafer_net"
     width: PositiveInt = 32
-    epochs: PositiveInt = 10
+    epochs: PositiveInt = 16
     min_steps: PositiveInt = 200
-    min_epoch_steps: PositiveInt = 1
+    min_epoch_steps: PositiveInt = 40
     batch_size: PositiveInt = 64
     learning_rate: float = Field(default=3e-3, gt=0)
     weight_decay: float = Field(default=0.02, ge=0)
     label_smoothing: Share = 0.05
     dropout: Share = 0.3
     ema: Share = 0.999
-    patience: PositiveInt = 4
+    patience: PositiveInt = 6
 
 
 class Evaluate(Section):

@@ -47,7 +47,7 @@ def policy():
 def settings(**changes):
     from inspection.params import Train
 
-    return Train(**{"width": 8, "epochs": 3, "min_steps": 15, "batch_size": 8, "patience": 9, **changes})
+    return Train(**{"width": 8, "epochs": 3, "min_steps": 15, "min_epoch_steps": 1, "batch_size": 8, "patience": 9, **changes})
 
 
 class Killed(Exception):  # noqa: N818
