@@ -242,6 +242,31 @@ def show(
 
 
 @app.command()
+def pyramid(
+    file: Annotated[Path, typer.Argument(help="A raster of any size, or any other file that we can read.")],
+    out: Annotated[Path, typer.Option(help="A new folder: an OME-Zarr image of sums and maxima, with tiles and a picture.")],
+    tiles: Annotated[int, typer.Option(min=0, help="At most so many detail tiles.")] = 16,
+    index: Annotated[int, typer.Option(min=0, help="Which wafer of a file of points.")] = 0,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Downsample one file in a single pass without losing a defect."""
+    with console.errors(as_json=json):
+        from inspection.settings import Workspace
+        from inspection.stages import pyramid as build
+
+        with console.reporting("pyramid") as report:
+            made = build(file, out, Workspace(workspace), tiles=tiles, index=index, report=report)
+        if json:
+            console.answer(made, as_json=True, title="")
+            return
+        rows = [[level["level"], " x ".join(map(str, level["shape"])), level["sum"], level["max"]] for level in made["levels"]]
+        console.table(f"{file.name}: {made['defects']:,} defects, {made['kind']}", ("level", "pixels", "sum", "max"), rows)
+        shown = {key: made[key] for key in ("tiles", "pixel_um", "notes", "seconds", "peak_rss_mb")}
+        console.answer({**shown, "picture": str(out / "view.png")}, as_json=False, title=str(out))
+
+
+@app.command()
 def status(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
     """What is waiting, done, quarantined, alerted; which model is champion, since when."""
     _stage("status", workspace, as_json=json)

@@ -6,7 +6,7 @@ from inspection import params as parameters
 from inspection.errors import ParamsError
 
 
-def test_a_key_that_a_params_file_lacks_has_the_shipped_value(tmp_path):
+def test_a_key_that_a_params_file_lacks_has_the_shipped_value():
     """A workspace keeps the params.yaml it was started with: a key that a newer version adds must mean the same there."""
     shipped = parameters.load()
     only_taxonomy = parameters.Params(taxonomy=shipped.taxonomy)

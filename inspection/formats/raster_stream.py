@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 STRIP_BYTES = 16 * 2**20
 """About how much a strip holds: large enough for the disk, small enough for the cache and for bounded memory."""
+DENSE_SHARE = 0.05
+"""Share of the pixels beyond which a raster is a picture and no sparse defect map."""
 MAX_PIXELS = 2**40
 """A header that claims more is damaged."""
 

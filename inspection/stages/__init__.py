@@ -23,6 +23,7 @@ from inspection.stages.learning import (
 from inspection.stages.operation import alerts, enqueue, ingest, simulate, simulate_fab, status, trainable, validate, work
 from inspection.stages.place import open_workspace, params_of, require_input, require_workspace
 from inspection.stages.questions import classify, show_file
+from inspection.stages.rasters import pyramid
 
 __all__ = [
     "TRAINING_STAGES",
@@ -36,6 +37,7 @@ __all__ = [
     "open_workspace",
     "params_of",
     "promote",
+    "pyramid",
     "register",
     "require_input",
     "require_workspace",

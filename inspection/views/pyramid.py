@@ -1,48 +1,220 @@
-"""The sum and max pyramid: downsampling that loses no defect.
+"""The pyramid of sums and maxima of one raster or one defect map, built in one streaming pass and bounded memory.
 
-``level 0`` is the finest. Each next level halves the side. For counts the laws are exact: the sum of every level is the number of
-defects, and max > 0 at a pixel exactly where a defect lies below it.
+A raster of which at most ``DENSE_SHARE`` of the pixels are defects is *counted*: level 0 is 1 where a defect lies, so that the sum of every
+level is the number of defects. Any other one keeps its grey *values*. Few enough defects go the sparse way, by their places; the numbers
+are the same either way.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from inspection.views.renderer import bin_points, whole_wafer
+import numpy as np
+
+from inspection.formats.raster_scan import defect_places
+from inspection.formats.raster_stream import DENSE_SHARE
+from inspection.views.cascade import DenseCascade, SparseCascade
+from inspection.views.pyramid_store import CHUNK_PX, SHARD_COLS, LevelSpec, PyramidWriter
+from inspection.views.reduction import shapes_of, stored_sum, without_nan
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
-    from inspection.wafer.maps import DefectMap
+    from inspection.formats.raster_sidecar import Sidecar
+    from inspection.formats.raster_stream import RasterStream
+    from inspection.views.cascade import Totals
+
+    Progress = Callable[[int, int], None]
+
+SPARSE_SHARD_PX = CHUNK_PX * SHARD_COLS
+SPARSE_MOST = 2**21
+"""Defects in one row of shards beyond which the dense way needs less memory."""
+BAND_BYTES = 24 * 2**20
+"""About the size of a band of level 0 on the dense way; everything else follows from it."""
+Kind = Literal["counts", "values"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Level:
-    """One level: ``sum`` and ``max`` of the finest counts below each pixel, both of shape (side, side), int64."""
+@dataclass(frozen=True, eq=False)
+class Built:
+    """What a pass found: ``defects``, the kind of the numbers, and the totals of every level; ``writer`` takes the metadata."""
 
-    sum: NDArray[np.int64]
-    max: NDArray[np.int64]
-
-
-def halve(level: Level) -> Level:
-    """The next coarser level; the side must be even."""
-    side = len(level.sum)
-    if side % 2:
-        raise ValueError(f"Cannot halve a level: expected an even side, got {side}.")
-    blocks = (side // 2, 2, side // 2, 2)
-    return Level(level.sum.reshape(blocks).sum(axis=(1, 3)), level.max.reshape(blocks).max(axis=(1, 3)))
+    kind: Kind
+    defects: int
+    totals: Totals
+    writer: PyramidWriter
 
 
-def from_counts(counts: NDArray[np.int64], levels: int) -> list[Level]:
-    """``levels`` levels from the finest counts, shape (side, side), side divisible by 2**(levels-1)."""
-    pyramid = [Level(counts, counts)]
-    for _ in range(levels - 1):
-        pyramid.append(halve(pyramid[-1]))
-    return pyramid
+class _TooManyError(Exception):
+    """The sparse way holds too many defects; ``proven`` when they are too many for counts, whatever comes."""
+
+    def __init__(self, *, proven: bool) -> None:
+        self.proven = proven
+        super().__init__()
 
 
-def from_points(wafer: DefectMap, side_px: int, levels: int) -> list[Level]:
-    """The pyramid of a defect map over the whole wafer, straight from its points; outer points fall in the border pixels."""
-    return from_counts(bin_points(wafer.xy_um, whole_wafer(wafer), side_px, clip=True), levels)
+def build(
+    open_stream: Callable[[], AbstractContextManager[RasterStream]], sidecar: Sidecar, folder: Path, *, progress: Progress | None = None
+) -> Built:
+    """Build the pyramid of a raster into ``folder``.
+
+    Parameters
+    ----------
+    open_stream : callable
+        Opens the stream at its beginning. Called once; again only for a raster that turns out not to be sparse (a dense one
+        is known after 5 % of it).
+    sidecar : Sidecar
+        Says which pixels are defects.
+    folder : Path
+        Empty or absent. Metadata is written last; the caller renames the folder.
+    progress : callable (rows done, rows in all), optional
+
+    Raises
+    ------
+    FormatError
+        The stream's.
+    """
+    try:
+        with open_stream() as stream:
+            return _build_sparse(stream, sidecar, folder, progress)
+    except _TooManyError as found:
+        kind: Kind = "values"
+        if not found.proven:
+            with open_stream() as stream:
+                kind = _kind_of(stream, sidecar)
+    with open_stream() as stream:
+        return _build_dense(stream, sidecar, folder, kind, progress)
+
+
+def build_from_points(rows: NDArray[np.int64], cols: NDArray[np.int64], shape: tuple[int, int], folder: Path) -> Built:
+    """Build the pyramid of defects at pixels (``rows``, ``cols``) of a raster of ``shape`` that is never made.
+
+    Several defects may share a pixel: level 0 counts them.
+    """
+    _, most = np.unique(rows * shape[1] + cols, return_counts=True)
+    peak = int(most.max()) if len(most) else 1
+    with _Background(folder, _counted(shape, peak), SPARSE_SHARD_PX) as sink:
+        cascade = SparseCascade(shape, SPARSE_SHARD_PX, sink.points)
+        cascade.add(rows, cols)
+        cascade.complete(shape[0])
+    return Built("counts", len(rows), cascade.totals, sink.writer)
+
+
+def _build_sparse(stream: RasterStream, sidecar: Sidecar, folder: Path, progress: Progress | None) -> Built:
+    height, width = _height_width(stream)
+    total = height * width
+    defects = done = waiting = 0
+    with _Background(folder, _counted((height, width), 1), SPARSE_SHARD_PX, transposed=stream.transposed) as sink:
+        cascade = SparseCascade((height, width), SPARSE_SHARD_PX, sink.points)
+        for strip in stream.strips():
+            room = min(int(DENSE_SHARE * total) - defects, SPARSE_MOST - waiting)
+            places = defect_places(strip.reshape(-1), sidecar, room)
+            if places is None:
+                marked = defects + int(np.count_nonzero(sidecar.is_defect(strip)))
+                raise _TooManyError(proven=marked > DENSE_SHARE * total)
+            rows, cols = np.divmod(places, width)
+            cascade.add(rows + done, cols)
+            defects, waiting = defects + len(places), waiting + len(places)
+            before, done = done, done + len(strip)
+            if done // SPARSE_SHARD_PX > before // SPARSE_SHARD_PX:
+                waiting = 0
+            cascade.complete(done)
+            if progress is not None:
+                progress(done, height)
+    return Built("counts", defects, _upright(cascade.totals, stream), sink.writer)
+
+
+def _build_dense(stream: RasterStream, sidecar: Sidecar, folder: Path, kind: Kind, progress: Progress | None) -> Built:
+    shape = _height_width(stream)
+    dtype = np.dtype(np.uint8) if kind == "counts" or stream.dtype.kind == "b" else stream.dtype
+    band = _band_rows(shape[1], dtype)
+    levels = (
+        _counted(shape, 1)
+        if kind == "counts"
+        else [LevelSpec(s, dtype if k == 0 else stored_sum(dtype, k), dtype) for k, s in enumerate(shapes_of(shape))]
+    )
+    defects = done = 0
+    with _Background(folder, levels, band, transposed=stream.transposed) as sink:
+        cascade = DenseCascade(shape, dtype, band, sink.rows)
+        for strip in stream.strips():
+            marked = sidecar.is_defect(strip)
+            defects += int(np.count_nonzero(marked))
+            cascade.add(marked.view(np.uint8) if kind == "counts" else without_nan(strip))
+            done += len(strip)
+            if progress is not None:
+                progress(done, shape[0])
+        cascade.finish()
+    return Built(kind, defects, _upright(cascade.totals, stream), sink.writer)
+
+
+def _kind_of(stream: RasterStream, sidecar: Sidecar) -> Kind:
+    """Counts or values: a pass that only counts."""
+    height, width = _height_width(stream)
+    defects = sum(int(np.count_nonzero(sidecar.is_defect(strip))) for strip in stream.strips())
+    return "values" if defects > DENSE_SHARE * height * width else "counts"
+
+
+def _upright(totals: Totals, stream: RasterStream) -> Totals:
+    """The totals of the picture, when what came was the transposed one."""
+    if stream.transposed:
+        totals.shapes = [(cols, rows) for rows, cols in totals.shapes]
+        totals.overview = {k: (sums.T, peaks.T) for k, (sums, peaks) in totals.overview.items()}
+    return totals
+
+
+def _height_width(stream: RasterStream) -> tuple[int, int]:
+    """Shape of what the strips make up."""
+    return stream.shape[::-1] if stream.transposed else stream.shape
+
+
+def _counted(shape: tuple[int, int], peak: int) -> list[LevelSpec]:
+    byte = np.dtype(np.uint8)
+    return [LevelSpec(s, stored_sum(byte, k, peak), np.min_scalar_type(peak)) for k, s in enumerate(shapes_of(shape))]
+
+
+def _band_rows(width: int, dtype: np.dtype) -> int:
+    """Rows of a band: a power of two from 64 to a chunk's side."""
+    wanted = max(64, min(CHUNK_PX, BAND_BYTES // (width * dtype.itemsize)))
+    return int(2 ** int(np.log2(wanted)))
+
+
+class _Background:
+    """A sink that writes in one thread, at most ``QUEUE`` blocks behind; its errors come out at the next block or at the end."""
+
+    QUEUE = 4
+
+    def __init__(self, folder: Path, levels: list[LevelSpec], shard_rows: int, *, transposed: bool = False) -> None:
+        self.writer = PyramidWriter(folder, levels, shard_rows, transposed=transposed)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pyramid")
+        self._pending: deque[Any] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            while kind is None and self._pending:
+                self._pending.popleft().result()
+        finally:
+            self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def rows(self, level: int, row: int, sums: NDArray, peaks: NDArray) -> Callable[[], None]:
+        """As `PyramidWriter.write_rows`, later; what is returned waits for it."""
+        return self._later(self.writer.write_rows, level, row, sums, peaks)
+
+    def points(self, level: int, rows: NDArray, cols: NDArray, sums: NDArray, peaks: NDArray) -> Callable[[], None]:
+        """As `PyramidWriter.write_points`, later."""
+        return self._later(self.writer.write_points, level, rows, cols, sums, peaks)
+
+    def _later(self, write: Callable[..., None], *block: Any) -> Callable[[], None]:
+        while len(self._pending) >= self.QUEUE:
+            self._pending.popleft().result()
+        written = self._thread.submit(write, *block)
+        self._pending.append(written)
+        return written.result

@@ -17,28 +17,39 @@ CELLS_PER_TILE = 2
 
 
 def choose_windows(xy_um: NDArray[np.float64], wafer: DefectMap, tiles: int, tile_mm: float) -> list[Window]:
-    """At most ``tiles`` windows, the fullest first; deterministic.
-
-    Greedy: take the window with most points not yet covered (ties: upper, then left), mark its cells as covered, repeat. Windows without
-    any uncovered point are never taken, so a wafer without defects has none.
-    """
+    """At most ``tiles`` windows with points in them, the fullest first; a wafer without defects has none."""
     whole = whole_wafer(wafer)
     cell_um = tile_mm * 1000.0 / CELLS_PER_TILE
     cells = max(CELLS_PER_TILE, int(np.ceil(whole.side_um / cell_um)) + 1)
     margin_um = (cells * cell_um - whole.side_um) / 2  # centred: points on and beyond the edge lie in a window too
     grid = Window(whole.left_um - margin_um, whole.top_um + margin_um, cells * cell_um)
-    left = bin_points(xy_um, grid, cells, clip=True)
-    windows: list[Window] = []
-    span = cells - CELLS_PER_TILE + 1
+    filled = bin_points(xy_um, grid, cells, clip=True)
+    return [Window(grid.left_um + col * cell_um, grid.top_um - row * cell_um, tile_mm * 1000.0) for row, col in fullest(filled, tiles)]
+
+
+def fullest(cells: NDArray, tiles: int) -> list[tuple[int, int]]:
+    """Upper-left cells of at most ``tiles`` windows of ``CELLS_PER_TILE`` cells a side, the fullest first; deterministic.
+
+    Greedy: take the window with most not yet covered (ties: upper, then left), mark its cells as covered, repeat. Windows in which nothing
+    is left uncovered are never taken.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (rows, cols), at least ``CELLS_PER_TILE`` each
+        What lies in each cell, >= 0.
+    """
+    left = cells.copy()
+    rows, cols = (side - CELLS_PER_TILE + 1 for side in cells.shape)
+    chosen: list[tuple[int, int]] = []
     for _ in range(tiles):
-        full = sum(left[i : i + span, j : j + span] for i in range(CELLS_PER_TILE) for j in range(CELLS_PER_TILE))
+        full = sum(left[i : i + rows, j : j + cols] for i in range(CELLS_PER_TILE) for j in range(CELLS_PER_TILE))
         best = int(np.argmax(full))
-        row, col = divmod(best, span)
-        if np.asarray(full).flat[best] == 0:
+        if not np.asarray(full).flat[best] > 0:
             break
+        row, col = divmod(best, cols)
         left[row : row + CELLS_PER_TILE, col : col + CELLS_PER_TILE] = 0
-        windows.append(Window(grid.left_um + col * cell_um, grid.top_um - row * cell_um, tile_mm * 1000.0))
-    return windows
+        chosen.append((row, col))
+    return chosen
 
 
 def render_tiles(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
