@@ -48,7 +48,7 @@ def outcomes(folder: Path) -> list[int]:
 
 
 def dbos_engine(folder: Path) -> Any:
-    from sqlalchemy import create_engine, event  # noqa: PLC0415 - each engine is imported only by its own runs
+    from sqlalchemy import create_engine, event
 
     # WAL and synchronous=NORMAL, as the store has it: DBOS's own default (rollback journal, FULL) is slower still.
     engine = create_engine(f"sqlite:///{folder / 'dbos.sqlite'}", connect_args={"timeout": 30})
@@ -64,8 +64,8 @@ def dbos_engine(folder: Path) -> Any:
 
 
 def dbos_worker(folder: Path, kind: str, executor: str) -> None:
-    from dbos import DBOS, DBOSPortableJSONSerializer, SQLAlchemyDatasource  # noqa: PLC0415 - each engine is imported only by its own runs
-    from sqlalchemy import text  # noqa: PLC0415
+    from dbos import DBOS, DBOSPortableJSONSerializer, SQLAlchemyDatasource
+    from sqlalchemy import text
 
     config = {
         "name": "spike",
@@ -120,7 +120,7 @@ def dbos_worker(folder: Path, kind: str, executor: str) -> None:
 
 
 def dbos_client(folder: Path) -> Any:
-    from dbos import DBOSClient, DBOSPortableJSONSerializer  # noqa: PLC0415 - each engine is imported only by its own runs
+    from dbos import DBOSClient, DBOSPortableJSONSerializer
 
     return DBOSClient(system_database_engine=dbos_engine(folder), serializer=DBOSPortableJSONSerializer())
 
@@ -158,14 +158,14 @@ def dbos_takeover(folder: Path, dead: str) -> int:
 
 
 def rows_ledger(folder: Path) -> Any:
-    from inspection.inference.ledger import StoreLedger  # noqa: PLC0415 - each engine is imported only by its own runs
-    from inspection.store.database import Store  # noqa: PLC0415
+    from inspection.inference.ledger import StoreLedger
+    from inspection.store.database import Store
 
     return StoreLedger(Store(f"sqlite:///{folder / 'store.sqlite'}"))
 
 
 def rows_worker(folder: Path, executor: str) -> None:
-    from sqlalchemy import text  # noqa: PLC0415
+    from sqlalchemy import text
 
     ledger = rows_ledger(folder)
     print("ready", flush=True)

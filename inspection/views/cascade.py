@@ -1,7 +1,7 @@
 """Level after level of a pyramid in one pass from the top: as soon as rows are complete, they are handed out and halved.
 
-Two ways to the same numbers. `SparseCascade` takes the places of defects and touches only the shards that hold some. `DenseCascade`
-takes all pixels. Neither holds more of a level than one row of shards, whatever the size of the raster.
+Two ways to the same numbers. `SparseCascade` takes the places of defects and touches only the shards that hold some;
+`dense_cascade.DenseCascade` takes all pixels. Neither holds more of a level than one row of shards, whatever the size of the raster.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from inspection.views.reduction import accumulator, halve, halve_points, merge_points, shapes_of, total_and_peak
+from inspection.views.reduction import halve_points, merge_points, shapes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
@@ -22,13 +20,6 @@ if TYPE_CHECKING:
 
 OVERVIEW_PX = 2_048
 """Levels whose longer side is at most this are kept in memory: the global view and the choice of tiles come from them."""
-
-
-class BlockSink(Protocol):
-    """Where finished bands go. The arrays may be used again as soon as the returned callable has been called."""
-
-    def __call__(self, level: int, row: int, sums: NDArray, peaks: NDArray) -> Callable[[], None]:
-        """Take whole rows of ``level`` from ``row`` on."""
 
 
 class PointSink(Protocol):
@@ -124,92 +115,3 @@ def _parted(waiting: list[Entries], end: int) -> tuple[Entries, list[Entries]]:
         return (joined[0], joined[1], joined[2], joined[3]), below
     width = int(joined[1].max()) + 1
     return merge_points(joined[0] * width + joined[1], joined[2], joined[3], width), below
-
-
-class DenseCascade:
-    """From all pixels.
-
-    Parameters
-    ----------
-    shape : (int, int)
-    dtype : numpy.dtype
-        Of the pixels.
-    band_rows : int
-        Rows that are handed out at once; even.
-    sink : BlockSink
-    """
-
-    def __init__(self, shape: tuple[int, int], dtype: np.dtype, band_rows: int, sink: BlockSink, *, levels: int | None = None) -> None:
-        total = accumulator(dtype)
-        self.totals = Totals(shape, levels, total, dtype)
-        self._band, self._sink = band_rows, sink
-        self._filled = [0] * len(self.totals.shapes)
-        self._next_row = [0] * len(self.totals.shapes)
-        self._turn = [0] * len(self.totals.shapes)
-        # Two of each: one is filled while the other is written.
-        self._buffers: list[list[tuple[NDArray, NDArray]]] = []
-        for level, (height, width) in enumerate(self.totals.shapes):
-            size = (min(band_rows, height), width)
-            pairs = []
-            for _ in range(2):
-                peaks = np.empty(size, dtype)
-                pairs.append((peaks if level == 0 else np.empty(size, total), peaks))
-            self._buffers.append(pairs)
-        self._written: list[list[Callable[[], None]]] = [[_nothing, _nothing] for _ in self.totals.shapes]
-
-    def add(self, strip: NDArray) -> None:
-        """Take the next rows, of shape (k, width)."""
-        done = 0
-        while done < len(strip):
-            buffer = self._buffers[0][self._turn[0]][0]
-            take = min(len(buffer) - self._filled[0], len(strip) - done)
-            buffer[self._filled[0] : self._filled[0] + take] = strip[done : done + take]
-            done += take
-            self._grown(0, take)
-
-    def finish(self) -> None:
-        """Hand out what is left when all rows have come."""
-        for level in range(len(self.totals.shapes)):
-            if self._filled[level]:
-                self._hand_out(level)
-        for level in self._written:
-            for wait in level:
-                wait()
-
-    def _grown(self, level: int, rows: int) -> None:
-        self._filled[level] += rows
-        if self._filled[level] == len(self._buffers[level][0][0]):
-            self._hand_out(level)
-
-    def _hand_out(self, level: int) -> None:
-        turn, rows, begin = self._turn[level], self._filled[level], self._next_row[level]
-        sums, peaks = (array[:rows] for array in self._buffers[level][turn])
-        self._written[level][turn] = self._sink(level, begin, sums, peaks)
-        self.totals.add(level, *_survey(sums, peaks))
-        if level in self.totals.overview:
-            whole_sums, whole_peaks = self.totals.overview[level]
-            whole_sums[begin : begin + rows], whole_peaks[begin : begin + rows] = sums, peaks
-        self._turn[level], self._filled[level], self._next_row[level] = 1 - turn, 0, begin + rows
-        self._written[level][1 - turn]()
-        if level + 1 < len(self.totals.shapes):
-            self._halve_into(level + 1, sums, peaks)
-
-    def _halve_into(self, level: int, sums: NDArray, peaks: NDArray) -> None:
-        half = -(-len(sums) // 2)
-        out_sums, out_peaks = self._buffers[level][self._turn[level]]
-        begin = self._filled[level]
-        halve(sums, peaks, out_sums[begin : begin + half], out_peaks[begin : begin + half])
-        self._grown(level, half)
-
-
-def _survey(sums: NDArray, peaks: NDArray) -> tuple[float, float]:
-    """Sum and maximum of a block; whole numbers stay whole."""
-    wide = {"u": np.uint64, "i": np.int64}.get(sums.dtype.kind, np.float64)
-    total, peak = total_and_peak(sums, wide(0))
-    if sums is not peaks:
-        _, peak = total_and_peak(peaks, wide(0))
-    return (float(total) if wide is np.float64 else int(total)), (float(peak) if peaks.dtype.kind == "f" else int(peak))
-
-
-def _nothing() -> None:
-    """Nothing to wait for."""

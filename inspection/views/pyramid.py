@@ -16,7 +16,7 @@ import numpy as np
 
 from inspection.formats.raster_scan import defect_places
 from inspection.formats.raster_stream import DENSE_SHARE
-from inspection.views.cascade import DenseCascade, SparseCascade
+from inspection.views.cascade import SparseCascade
 from inspection.views.pyramid_store import CHUNK_PX, SHARD_COLS, LevelSpec, PyramidWriter
 from inspection.views.reduction import shapes_of, stored_sum, without_nan
 
@@ -131,6 +131,8 @@ def _build_sparse(stream: RasterStream, sidecar: Sidecar, folder: Path, progress
 
 
 def _build_dense(stream: RasterStream, sidecar: Sidecar, folder: Path, kind: Kind, progress: Progress | None) -> Built:
+    from inspection.views.dense_cascade import DenseCascade  # noqa: PLC0415 - brings the compiler, which a sparse raster does without
+
     shape = _height_width(stream)
     dtype = np.dtype(np.uint8) if kind == "counts" or stream.dtype.kind == "b" else stream.dtype
     band = _band_rows(shape[1], dtype)
