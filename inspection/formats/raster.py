@@ -1,6 +1,6 @@
-"""Rasters: one pixel per place, in a ``.npy`` file with a YAML sidecar; read and written in strips, never whole.
+"""Rasters: one pixel per place, in a file of any kind (``raster_kinds``) with a YAML sidecar; read in strips, never whole.
 
-Sidecar (``NAME.yaml`` or ``NAME.npy.yaml`` beside ``NAME.npy``), every key optional::
+Written as ``.npy``, in strips too. Sidecar (``NAME.yaml`` or ``NAME.npy.yaml`` beside ``NAME.npy``), every key optional::
 
     lot: L00007            wafer: '03'          slot, product, layer, tool, chamber, recipe
     inspected_at: '2026-01-05T06:00:00+00:00'   diameter_mm: 300.0
@@ -13,7 +13,6 @@ Sidecar (``NAME.yaml`` or ``NAME.npy.yaml`` beside ``NAME.npy``), every key opti
 
 from __future__ import annotations
 
-from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +21,13 @@ from numpy.lib import format as npy
 
 from inspection.aside import aside
 from inspection.errors import FormatError, InputError
+from inspection.formats.raster_kinds import open_raster, recognises
+from inspection.formats.raster_scan import defect_places
 from inspection.formats.raster_sidecar import Sidecar, read_sidecar, sidecar_of
+from inspection.formats.raster_stream import DENSE_SHARE
 from inspection.wafer.maps import DefectMap, SourceWafer
+
+__all__ = ["read", "recognises", "write_raster"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,19 +36,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inspection.formats.raster_stream import RasterStream
     from inspection.params import Ingest
 
 STRIP_BYTES = 4 * 2**20
-"""Most that is held of a raster at any time."""
-DENSE_SHARE = 0.05
-MAGIC = b"\x93NUMPY"
-HEADER_FAULTS = (ValueError, TypeError, SyntaxError, TokenError, EOFError, RecursionError, MemoryError)
-"""What NumPy raises on a header that is not one: it is parsed as a Python literal."""
-
-
-def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature that every format shares
-    """Whether ``head`` (the first bytes of the file) is that of a ``.npy`` file."""
-    return head.startswith(MAGIC)
+"""Most that is held of a raster while it is written."""
 
 
 def write_raster(path: Path, wafer_map: DefectMap, size_px: int, pixel_um: float, value: int = 255) -> int:
@@ -107,8 +103,8 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     Parameters
     ----------
     path : Path
-        A ``.npy`` file of two dimensions, of bool, integers or floats. Its sidecar is looked for beside it; without one
-        the wafer is 300 mm across and fills the raster, any non-zero pixel is a defect, and a note says so.
+        A raster of any kind, or the folder of a zarr store. Its sidecar is looked for beside it; without one the wafer is
+        300 mm across and fills the raster, any non-zero pixel is a defect, and a note says so.
     limits : Ingest
         ``max_defects`` bounds the points.
 
@@ -120,16 +116,15 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     Raises
     ------
     FormatError
-        ``raster.header``, ``raster.truncated``, ``raster.sidecar``, or ``raster.dense``: more than 5 % of the pixels
-        are defects.
+        ``raster.sidecar``; ``raster.dense``: more than 5 % of the pixels are defects; and what the kind's
+        ``open_stream`` and its strips name (``raster.header``, ``raster.truncated``, ...).
     """
-    with path.open("rb") as file:
-        shape, fortran, dtype = _header(file, path)
-        sidecar = read_sidecar(path, shape)
-        _check_length(file, path, shape, dtype)
-        flat = _defects(file, path, shape, dtype, sidecar, max_defects=limits.max_defects)
-    # In Fortran order the stream holds columns.
-    row, column = np.divmod(flat, shape[1]) if not fortran else np.divmod(flat, shape[0])[::-1]
+    with open_raster(path, limits) as stream:
+        sidecar = read_sidecar(path, stream.shape)
+        flat = _defects(stream, path, sidecar, max_defects=limits.max_defects)
+        notes = sidecar.notes + stream.notes
+        rows, columns = stream.shape
+        row, column = np.divmod(flat, rows)[::-1] if stream.transposed else np.divmod(flat, columns)
     xy = np.column_stack(
         (
             (column + 0.5 - sidecar.centre_px[1]) * sidecar.pixel_um,
@@ -137,7 +132,7 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
         )
     )
     defect_map = DefectMap(info=sidecar.info, xy_um=xy, pitch_um=sidecar.pitch_um, origin_um=sidecar.origin_um, dies=sidecar.dies)
-    yield SourceWafer(index=0, map=defect_map, notes=sidecar.notes)
+    yield SourceWafer(index=0, map=defect_map, notes=notes)
 
 
 def _write_strips(file: BinaryIO, flat: NDArray[np.int64], total: int, value: int) -> None:
@@ -156,75 +151,23 @@ def _write_strips(file: BinaryIO, flat: NDArray[np.int64], total: int, value: in
     file.truncate(start + total)
 
 
-def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, int], bool, np.dtype]:
-    try:
-        version = npy.read_magic(file)
-        reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = reader(file)
-    except HEADER_FAULTS as error:
-        raise FormatError(
-            "raster.header",
-            where=path.name,
-            expected="a NumPy .npy header",
-            got=error,
-            action="Write the raster again with numpy.save.",
-        ) from error
-    if len(shape) != 2 or dtype.kind not in "buif" or min(shape) < 1:
-        raise FormatError(
-            "raster.header",
-            where=path.name,
-            expected="two dimensions of bool, integers or floats",
-            got=f"shape {shape}, {dtype}",
-            action="Save one wafer per file as a two-dimensional array of numbers.",
-        )
-    return (shape[0], shape[1]), fortran, dtype
-
-
-def _check_length(file: BinaryIO, path: Path, shape: tuple[int, int], dtype: np.dtype) -> None:
-    expected = file.tell() + shape[0] * shape[1] * dtype.itemsize
-    if path.stat().st_size != expected:
-        raise FormatError(
-            "raster.truncated",
-            where=path.name,
-            expected=f"{expected} bytes for {shape[0]} x {shape[1]} of {dtype}",
-            got=f"{path.stat().st_size} bytes",
-            action="Transfer the file again.",
-        )
-
-
-def _defects(
-    file: BinaryIO, path: Path, shape: tuple[int, int], dtype: np.dtype, sidecar: Sidecar, *, max_defects: int
-) -> NDArray[np.int64]:
-    """Places of the defect pixels in the stream, in order."""
-    total = shape[0] * shape[1]
+def _defects(stream: RasterStream, path: Path, sidecar: Sidecar, *, max_defects: int) -> NDArray[np.int64]:
+    """Places of the defect pixels, in the order of the stream."""
+    total = stream.shape[0] * stream.shape[1]
     limit = min(max_defects, int(DENSE_SHARE * total))
-    buffer = bytearray(min(STRIP_BYTES // dtype.itemsize, total) * dtype.itemsize)
     found: list[NDArray[np.int64]] = []
     first = count = 0
-    while first < total:
-        wanted = min(len(buffer), (total - first) * dtype.itemsize)
-        got = file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]
-        if got != wanted:
-            raise FormatError(
-                "raster.truncated",
-                where=path.name,
-                expected=f"{total * dtype.itemsize} bytes of pixels",
-                got=f"{first * dtype.itemsize + got}",
-                action="Transfer the file again.",
-            )
-        pixels = np.frombuffer(buffer, dtype, count=wanted // dtype.itemsize)
-        marked = sidecar.is_defect(pixels)
-        # Counted before they are listed: a list of places takes eight times the strip.
-        count += int(np.count_nonzero(marked))
-        if count > limit:
+    for strip in stream.strips():
+        places = defect_places(strip.reshape(-1), sidecar, limit - count)
+        if places is None:
             raise FormatError(
                 "raster.dense",
                 where=path.name,
                 expected=f"at most {limit} defect pixels ({DENSE_SHARE:.0%} of {total}, or ingest.max_defects)",
-                got=f"at least {count}",
+                got=f"more in the first {first + strip.size} pixels",
                 action="This is a picture, not a sparse defect map: give a threshold and polarity in the sidecar that "
                 "leave only the defects.",
             )
-        found.append(np.flatnonzero(marked) + first)
-        first += len(pixels)
+        found.append(places + first)
+        first, count = first + strip.size, count + len(places)
     return np.concatenate(found)

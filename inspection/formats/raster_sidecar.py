@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from inspection.errors import FormatError, bounded
 from inspection.wafer.maps import DEFAULT_DIAMETER_MM, DefectMap, WaferInfo
@@ -46,6 +47,21 @@ class _Content(BaseModel):
     die_pitch_um: tuple[float, float] | None = None
     die_origin_um: tuple[float, float] | None = None
     dies: list[tuple[int, int, int]] | None = None
+    # Of a file without a header (raster_raw).
+    shape: tuple[PositiveInt, PositiveInt] | None = None
+    dtype: str | None = Field(default=None, pattern=r"^([<>=|]?([iu][1248]|f[248]|b1)|bool|u?int(8|16|32|64)|float(16|32|64))$")
+    offset_bytes: int = Field(default=0, ge=0)
+    order: Literal["C", "F"] = "C"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the bytes of a file without a header are: ``shape`` is (rows, columns), ``order`` C or F as in NumPy."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype
+    offset_bytes: int
+    order: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +96,38 @@ def sidecar_path(raster: Path) -> Path | None:
     """The sidecar of ``raster``: ``NAME.npy.yaml`` or ``NAME.yaml`` (or ``.yml``) beside it; None = there is none."""
     candidates = [raster.with_name(raster.name + end) for end in SIDECARS] + [raster.with_suffix(end) for end in SIDECARS]
     return next((c for c in candidates if c.is_file()), None)
+
+
+def describes_bytes(raster: Path) -> bool:
+    """Whether a sidecar of ``raster`` seems to give a shape and a dtype; cheap, never raises, parses nothing."""
+    try:
+        path = sidecar_path(raster)
+        if path is None or path.stat().st_size > MAX_SIDECAR_BYTES:
+            return False
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return all(re.search(rb"\b%s[\"']?\s*:" % key, content) for key in (b"shape", b"dtype"))
+
+
+def read_layout(raster: Path) -> Layout:
+    """What the sidecar says of the bytes of a raster without a header.
+
+    Raises
+    ------
+    FormatError
+        ``raster.sidecar``: no sidecar, no shape or dtype in it, or a value outside its domain.
+    """
+    path = sidecar_path(raster)
+    content = _Content() if path is None else _parse(path)
+    if content.shape is None or content.dtype is None:
+        raise _refused(path or raster, "shape: [rows, columns] and dtype in the sidecar", "none")
+    return Layout(content.shape, _stored(content.dtype), content.offset_bytes, content.order)
+
+
+def _stored(dtype: str) -> np.dtype:
+    # What a machine calls its own byte order may differ on the next one.
+    return np.dtype(dtype).newbyteorder(">" if dtype.startswith(">") else "<")
 
 
 def sidecar_of(wafer_map: DefectMap, size_px: int, pixel_um: float) -> dict[str, Any]:

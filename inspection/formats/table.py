@@ -49,12 +49,14 @@ FORMATS = (
         diemap_archive.recognises,
         diemap_archive.read,
     ),
-    Format("raster", "raster (.npy) with a YAML sidecar", _is_raster, _read_raster),
+    Format("raster", "raster (.npy, TIFF, PNG, JPEG, zarr, raw) with a YAML sidecar", _is_raster, _read_raster),
 )
+_STORE = FORMATS[-1]
+"""The one format that may be a folder: a zarr store."""
 
 
 def recognise(path: Path) -> Format:
-    """The format of a file, by its content.
+    """The format of a file, or of the folder of a zarr store, by its content.
 
     Raises
     ------
@@ -63,6 +65,8 @@ def recognise(path: Path) -> Format:
     UnknownFormatError
         ``format.empty``: no bytes; ``format.unknown``: no format recognises it.
     """
+    if path.is_dir() and _STORE.recognises(b"", path):
+        return _STORE
     if not path.is_file():
         raise InputNotFoundError(f"Cannot read {path}: expected a file, found none. Check the path.")
     with path.open("rb") as file:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from inspection.errors import FormatError, InputError
 from inspection.formats.raster import read, recognises, write_raster
+from inspection.formats.raster_stream import STRIP_BYTES
 from inspection.intake.search import sidecar
 from inspection.params import Ingest
 from inspection.wafer.maps import DefectMap, WaferInfo
@@ -202,4 +203,4 @@ def test_a_raster_of_20000_px_never_lies_whole_in_memory(tmp_path):
     tracemalloc.stop()
     assert path.stat().st_size > 400_000_000
     assert got.defects >= 9_990
-    assert peak < 40 * 2**20
+    assert peak < 4 * STRIP_BYTES
