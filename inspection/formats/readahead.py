@@ -31,7 +31,7 @@ def read_ahead(file: BinaryIO, begin: int, total: int, block: int) -> Iterator[N
 
     def fill(number: int) -> NDArray[np.uint8]:
         buffer = buffers[number % len(buffers)][: min(block, total - starts[number])]
-        view, got = memoryview(buffer), 0
+        view, got = buffer.data, 0
         while got < len(buffer):
             read = os.preadv(descriptor, [view[got:]], begin + starts[number] + got)
             if read == 0:

@@ -69,8 +69,8 @@ class DenseCascade:
         for level in range(len(self.totals.shapes)):
             if self._filled[level]:
                 self._hand_out(level)
-        for level in self._written:
-            for wait in level:
+        for both in self._written:
+            for wait in both:
                 wait()
 
     def _grown(self, level: int, rows: int) -> None:

@@ -203,4 +203,4 @@ def test_a_raster_of_20000_px_never_lies_whole_in_memory(tmp_path):
     tracemalloc.stop()
     assert path.stat().st_size > 400_000_000
     assert got.defects >= 9_990
-    assert peak < 4 * STRIP_BYTES
+    assert peak < 6 * STRIP_BYTES  # of 400 MB: the strips that are read ahead
