@@ -9,6 +9,11 @@
                        ``klarf_summary`` holds what a file declares against what it contains
 ``klarf_writer``       writes both families, from ``klarf_rows``
 ``diemap_archive``     ``.npz`` of many die maps
+``sinf``               SINF die map: ``diemap_cells`` (rows of bin codes), ``diemap_frame`` (to the wafer frame)
+``semi_g85``           SEMI G85 XML die map, through ``semi_xml``
+``semi_e142``          SEMI E142 XML substrate map, through ``semi_xml``; ``semi_e142_places`` (dies by coordinates)
+``stdf``               STDF V4 wafer sort: ``stdf_records`` (bytes), ``stdf_wafer`` (dies of one wafer)
+``compressed``         gzip and zstd around any of them
 ``raster``             pixels with a YAML sidecar (``raster_sidecar``)
 ``canonical``          our own Parquet shard of wafers of any source (``canonical_rows``)
 =====================  =================================================================================
