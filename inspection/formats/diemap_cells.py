@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.diemap_frame import MAX_CELLS
+from inspection.formats.diemap_frame import MAX_CELLS, MAX_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,15 +32,25 @@ class Cells:
         Characters of a bin code where nothing else says it.
     spaced : bool
         Whether blanks part the cells. False: a blank may itself be a bin code.
+    uniform : bool
+        Whether all cells are equally wide, at least ``width``: then a row that was cut within its last cell is found out.
     status : callable (code) -> int or None
         What a bin code means; None = it means nothing, and the file is refused.
     """
 
     def __init__(
-        self, code: str, rows: int | None, columns: int | None, *, width: int, status: Callable[[str], int | None], spaced: bool = True
+        self,
+        code: str,
+        rows: int | None,
+        columns: int | None,
+        *,
+        width: int,
+        status: Callable[[str], int | None],
+        spaced: bool = True,
+        uniform: bool = False,
     ) -> None:
         self.counts: Counter[str] = Counter()
-        self._area, self._rows, self._columns, self._width, self._spaced = code, rows, columns, width, spaced
+        self._area, self._rows, self._columns, self._width, self._spaced, self._uniform = code, rows, columns, width, spaced, uniform
         self._status_of = status
         self._known: dict[bytes, int] = {}
         self._lines: list[NDArray[np.uint8]] = []
@@ -55,14 +65,16 @@ class Cells:
             declared; ``AREA.cell``: a bin code without a meaning; ``AREA.cells``: too many of them.
         """
         cells = self._split(text, where)
+        if self._uniform and not self._fits(cells):
+            raise self._error("columns", where, f"cells of {self._width} characters", repr(text[-20:]))
         if self._columns is None:
             self._columns = len(cells)
         if len(cells) != self._columns or not len(cells):
             raise self._error("columns", where, f"{self._columns} cells", len(cells))
         if self._rows is not None and len(self._lines) >= self._rows:
             raise self._error("rows", where, f"{self._rows} rows", "more")
-        if (len(self._lines) + 1) * len(cells) > MAX_CELLS:
-            raise self._error("cells", where, f"at most {MAX_CELLS} cells", "more")
+        if len(self._lines) >= MAX_ROWS or (len(self._lines) + 1) * len(cells) > MAX_CELLS:
+            raise self._error("cells", where, f"at most {MAX_ROWS} rows and {MAX_CELLS} cells", "more")
         codes, inverse, counts = np.unique(cells, return_inverse=True, return_counts=True)
         meaning = np.array([self._meaning(c, where) for c in codes.tolist()], np.uint8)
         for one, count in zip(codes.tolist(), counts.tolist(), strict=True):
@@ -81,6 +93,12 @@ class Cells:
         if not self._lines or (self._rows is not None and len(self._lines) != self._rows):
             raise self._error("rows", where, f"{expected} rows", len(self._lines))
         return np.stack(self._lines)
+
+    def _fits(self, cells: NDArray[np.bytes_]) -> bool:
+        """Whether all cells are as wide as those of the first row, which may be wider than is usual."""
+        if not self._lines:
+            self._width = max(self._width, cells.dtype.itemsize)
+        return bool(np.all(np.char.str_len(cells) == self._width))
 
     def _meaning(self, code: bytes, where: str) -> int:
         if code not in self._known:

@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from inspection.formats.diemap_frame import compact_time, length_um, mark_of, nominal_mm, notch_down, unstated_diameter_mm
+from inspection.formats.diemap_frame import MAX_ROWS, compact_time, length_um, mark_of, nominal_mm, notch_down, unstated_diameter_mm
 from inspection.formats.semi_e142_places import Dies, placed
 from inspection.formats.semi_xml import Attributes, Bins, attributes, diemap_of, elements, fault, local, root_name, whole
 from inspection.wafer.maps import SourceWafer, WaferInfo
@@ -97,6 +97,8 @@ class _File:
             if "x" in found or "y" in found:
                 self.maps[-1].dies.add(found, element.text or "", AREA)
             else:
+                if len(self.maps[-1].rows) >= MAX_ROWS:
+                    raise fault(AREA, "rows", f"map {len(self.maps) - 1}", f"at most {MAX_ROWS} rows", "more")
                 self.maps[-1].rows.append(element.text or "")
         elif name in _LAYOUT_PARTS:
             self.layout.setdefault(name, {**attributes(element), "text": element.text or ""})

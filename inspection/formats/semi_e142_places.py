@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ class Dies:
             if not _WHOLE.fullmatch(text):
                 raise fault(area, "header", f"BinCode {len(self)}", f"a whole number for {axis.upper()}", text)
             values.append(int(text))
-        self.codes.append(code.strip() or code[:1])
+        self.codes.append(sys.intern(code.strip() or code[:1]))  # a few codes, millions of dies
 
 
 def placed(

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from inspection.formats.diemap_frame import compact_time, mark_of, notch_down, stated_mm, unstated_diameter_mm
+from inspection.formats.diemap_frame import MAX_ROWS, compact_time, mark_of, notch_down, stated_mm, unstated_diameter_mm
 from inspection.formats.semi_xml import Attributes, Bins, attributes, diemap_of, elements, fault, local, root_name, whole
 from inspection.wafer.maps import SourceWafer, WaferInfo
 
@@ -61,6 +61,8 @@ class _Device:
         elif name == "bin":
             self.bins.define(attributes(element))
         elif name == "row" and self.data <= 1:
+            if len(self.rows) >= MAX_ROWS:
+                raise fault("g85", "rows", self.wafer_id[:40], f"at most {MAX_ROWS} rows", "more")
             self.rows.append(element.text or "")
 
 

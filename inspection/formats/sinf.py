@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError
 from inspection.formats.diemap_cells import Cells, numbered
-from inspection.formats.diemap_frame import length_um, mark_of, notch_down, unstated_diameter_mm
+from inspection.formats.diemap_frame import MAX_ROWS, length_um, mark_of, notch_down, unstated_diameter_mm
 from inspection.formats.klarf_tokens import load
 from inspection.wafer.maps import FAIL, NO_DIE, PASS, SourceWafer, WaferInfo
 
@@ -83,6 +83,8 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
             rows += [(number, found[2])] if found[2].strip() else []
         elif line.strip(" \t\r\n\x1a\x00"):
             rows.append((number, line))
+        if len(rows) > MAX_ROWS:
+            raise _error("rows", f"line {number}", f"at most {MAX_ROWS} rows", "more")
     wafers.append(_wafer(len(wafers), header, rows, limits))
     yield from wafers
 
@@ -104,7 +106,7 @@ def _wafer(index: int, header: Header, rows: list[tuple[int, str]], limits: Inge
     if not header.get("FNLOC"):
         notes.append("no FNLOC: the flat or notch is taken to lie DOWN")
     good = {numbered(code, 16) for code in re.split(r"[\s,;]+", header.get("BCEQU", "")) if code} or {numbered(GOOD_BINS, 16)}
-    cells = Cells("sinf", _count(header, "ROWCT"), _count(header, "COLCT"), width=2, status=lambda code: _status(code, good))
+    cells = Cells("sinf", _count(header, "ROWCT"), _count(header, "COLCT"), width=2, status=lambda code: _status(code, good), uniform=True)
     for number, text in rows:
         cells.add(text, f"line {number}")
     status = cells.status(f"wafer {index}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,15 +33,24 @@ class Layout:
     diameter_mm: float | None = None
 
 
+class Placed(NamedTuple):
+    """Parts with a place: x, y and status of each, how many have no place, how many results are superseded (no die here)."""
+
+    x: NDArray[np.int64]
+    y: NDArray[np.int64]
+    status: NDArray[np.uint8]
+    unplaced: int
+    superseded: int
+
+
 @dataclass(slots=True)
 class Parts:
-    """Part results in the order of testing. A part without coordinates stands where the last one of its PART_ID stood."""
+    """Part results in the order of testing, 13 bytes each; ``ids`` are hashes of PART_ID, 0 = none."""
 
     x: array[int] = field(default_factory=lambda: array("h"))
     y: array[int] = field(default_factory=lambda: array("h"))
     flags: bytearray = field(default_factory=bytearray)
-    withdrawn: list[int] = field(default_factory=list)
-    _last: dict[bytes, int] = field(default_factory=dict)
+    ids: array[int] = field(default_factory=lambda: array("q"))
 
     def __len__(self) -> int:
         return len(self.flags)
@@ -49,33 +58,26 @@ class Parts:
     def add(self, body: bytes, mark: str) -> None:
         """The next PRR: its content and the byte order's mark. Fields past its end are missing."""
         x, y = _PLACES[mark](body, _PLACE_AT) if len(body) >= _PLACE_AT + 4 else (MISSING_PLACE, MISSING_PLACE)
-        flags = body[2]
-        part_id = body[_ID_AT + 1 : _ID_AT + 1 + body[_ID_AT]] if len(body) > _ID_AT else b""
-        if part_id:
-            before = self._last.get(part_id)
-            if before is not None and MISSING_PLACE in {x, y}:
-                x, y = self.x[before], self.y[before]
-            elif before is not None and flags & _SUPERSEDES_ID:
-                self.withdrawn.append(before)
-            if MISSING_PLACE not in {x, y}:
-                self._last[part_id] = len(self)
         self.x.append(x)
         self.y.append(y)
-        self.flags.append(flags)
+        self.flags.append(body[2])
+        part_id = body[_ID_AT + 1 : _ID_AT + 1 + body[_ID_AT]] if len(body) > _ID_AT else b""
+        self.ids.append(hash(part_id) if part_id else 0)
 
-    def placed(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], int]:
-        """x, y and status of the parts that have a place, and how many have none.
-
-        What a later part of the same PART_ID superseded is given back as no die, so that its place is empty unless
-        something else was tested there.
-        """
+    def placed(self) -> Placed:
+        """The parts that have a place, by their own coordinates or by those of an earlier part of the same PART_ID."""
         x, y = np.array(self.x, np.int64), np.array(self.y, np.int64)
         flags = np.frombuffer(self.flags, np.uint8)
         status = np.where(flags & _FAILED, FAIL, PASS).astype(np.uint8)
         status[(flags & _NO_INDICATION) != 0] = NO_DIE
-        status[self.withdrawn] = NO_DIE
         known = (x != MISSING_PLACE) & (y != MISSING_PLACE)
-        return x[known], y[known], status[known], int((~known).sum())
+        supersedes = (flags & _SUPERSEDES_ID) != 0
+        before, superseded = _same_part(np.array(self.ids, np.int64), known, supersedes)
+        follows = ~known & (before >= 0)
+        x[follows], y[follows] = x[before[follows]], y[before[follows]]
+        status[superseded] = NO_DIE
+        known |= follows
+        return Placed(x[known], y[known], status[known], int((~known).sum()), int(superseded.sum()))
 
     def check(self, where: str, layout: Layout) -> None:
         """Hold the coordinates against what a wafer can be.
@@ -85,10 +87,11 @@ class Parts:
         FormatError
             ``stdf.coordinates``: no part has any; ``stdf.span``: they are too far from each other.
         """
-        x, y, _, _ = self.placed()
-        if not len(x):
+        found = self.placed()
+        if not len(found.x):
             raise fault("coordinates", where, "parts with X_COORD and Y_COORD", f"{len(self)} parts without")
-        rows, cols = _shape(x, y, layout)
+        (left, right), (low, high) = _extent(found.x, layout.centre[0]), _extent(found.y, layout.centre[1])
+        rows, cols = high - low + 1, right - left + 1
         if rows * cols > MAX_CELLS:
             raise fault("span", where, f"coordinates that span at most {MAX_CELLS} places", f"{rows} x {cols}")
 
@@ -101,7 +104,7 @@ def die_map(parts: Parts, layout: Layout, info: WaferInfo, counts: tuple[int, in
     counts : (int, int, int) or None
         PART_CNT, RTST_CNT and GOOD_CNT of its WRR; None = the wafer has no WRR.
     """
-    x, y, status, unplaced = parts.placed()
+    x, y, status, unplaced, superseded = parts.placed()
     notes = [f"{unplaced} parts have no coordinates"] if unplaced else []
     (left, right), (low, high) = _extent(x, layout.centre[0]), _extent(y, layout.centre[1])
     shape = (high - low + 1, right - left + 1)
@@ -111,8 +114,8 @@ def die_map(parts: Parts, layout: Layout, info: WaferInfo, counts: tuple[int, in
     dies = len(np.unique(rows * shape[1] + cols))
     if dies < len(x):
         notes.append(f"{len(x) - dies} dies were tested again: the last result counts")
-    if parts.withdrawn:
-        notes.append(f"{len(parts.withdrawn)} results were superseded by a part of the same PART_ID")
+    if superseded:
+        notes.append(f"{superseded} results were superseded by a part of the same PART_ID")
     for name, found, known in (("POS_X", layout.right, "LR"), ("POS_Y", layout.up, "UD")):
         if found not in known:
             notes.append(f"no {name}: taken as {known[-1] if known == 'LR' else known[0]}")
@@ -137,9 +140,31 @@ def _extent(values: NDArray[np.int64], centre: int) -> tuple[int, int]:
     return centre - reach, centre + reach
 
 
-def _shape(x: NDArray[np.int64], y: NDArray[np.int64], layout: Layout) -> tuple[int, int]:
-    (left, right), (low, high) = _extent(x, layout.centre[0]), _extent(y, layout.centre[1])
-    return high - low + 1, right - left + 1
+def _same_part(
+    ids: NDArray[np.int64], known: NDArray[np.bool_], supersedes: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """For each part: the last one before it of its PART_ID with a place (-1 = none), and whether a later one supersedes it."""
+    before, superseded = np.full(len(ids), -1, np.int64), np.zeros(len(ids), np.bool_)
+    if not (supersedes.any() or not known.all()):
+        return before, superseded
+    order = np.argsort(ids, kind="stable")
+    order = order[ids[order] != 0]
+    if not len(order):
+        return before, superseded
+    position = np.arange(len(order))
+    opens = np.r_[True, np.diff(ids[order]) != 0]
+    begin = np.maximum.accumulate(np.where(opens, position, 0))
+    last = np.maximum.accumulate(np.where(known[order], position, -1))
+    last = np.r_[-1, last[:-1]]  # the one before, not the part itself
+    found = last >= begin
+    before[order[found]] = order[last[found]]
+    # The same from the end: the next superseding part, if it is one of the same group.
+    group = np.cumsum(opens)
+    ahead = np.minimum.accumulate(np.where(supersedes[order], position, len(order))[::-1])[::-1]
+    ahead = np.r_[ahead[1:], len(order)]
+    later = ahead < len(order)
+    superseded[order[later]] = group[ahead[later]] == group[later]
+    return before, superseded
 
 
 def _counted(counts: tuple[int, int, int] | None, parts: int, dies: int, good: int, status: NDArray[np.uint8]) -> list[str]:
