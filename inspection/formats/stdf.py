@@ -79,10 +79,11 @@ class _File:
 
     def take(self, record: Record) -> None:
         """Take up the next record."""
-        fields = Fields(record, self.order)
         if record.kind == PRR:
             self._part(record)
-        elif record.kind == WIR:
+            return
+        fields = Fields(record, self.order)
+        if record.kind == WIR:
             head = fields.number("B", 255)
             fields.number("B", 255)
             begun = fields.number("I", 0)

@@ -139,7 +139,8 @@ def e142(statuses, *, degrees=0, step=None, units="mm", namespace=' xmlns="urn:s
         f'<?xml version="1.0" encoding="UTF-8"?>\n<MapData{namespace}><Layouts>'
         '<Layout LayoutId="WaferLayout" DefaultUnits="mm" TopLevel="true">'
         '<Dimension X="1" Y="1"/><DeviceSize X="200" Y="200"/></Layout>'
-        f'<Layout LayoutId="Devices" DefaultUnits="{units}"><Dimension X="{cols}" Y="{rows}"/>{size}<ProductId>DEV7</ProductId></Layout></Layouts>'
+        f'<Layout LayoutId="Devices" DefaultUnits="{units}"><Dimension X="{cols}" Y="{rows}"/>{size}'
+        "<ProductId>DEV7</ProductId></Layout></Layouts>"
         "<Substrates>"
         + "".join(
             f'<Substrate SubstrateType="Wafer" SubstrateId="W{n:02d}"><LotId>LOT9</LotId><SlotNumber>{n + 1}</SlotNumber></Substrate>'
