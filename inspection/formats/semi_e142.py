@@ -17,10 +17,19 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from inspection.formats.diemap_frame import MAX_ROWS, compact_time, length_um, mark_of, nominal_mm, notch_down, unstated_diameter_mm
+from inspection.formats.diemap_frame import (
+    MAX_CELLS,
+    MAX_ROWS,
+    compact_time,
+    length_um,
+    mark_of,
+    nominal_mm,
+    notch_down,
+    unstated_diameter_mm,
+)
 from inspection.formats.semi_e142_places import Dies, placed
 from inspection.formats.semi_xml import Attributes, Bins, attributes, diemap_of, elements, fault, local, root_name, whole
-from inspection.wafer.maps import SourceWafer, WaferInfo
+from inspection.wafer.maps import DieMap, SourceWafer, WaferInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,10 +144,21 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
             file.end(local(element), element)
     if not file.maps:
         raise fault(AREA, "no_map", path.name, "a BinCodeMap", ", ".join(sorted(file.other)) or "none")
-    yield from [_source_wafer(index, one, file) for index, one in enumerate(file.maps)]
+    yield from _source_wafers(file)
 
 
-def _source_wafer(index: int, one: _Map, file: _File) -> SourceWafer:
+def _source_wafers(file: _File) -> list[SourceWafer]:
+    wafers: list[SourceWafer] = []
+    room = MAX_CELLS  # for all maps by coordinates together: two dies far from each other make a large map of few bytes
+    for index, one in enumerate(file.maps):
+        wafers.append(_source_wafer(index, one, file, room))
+        if one.dies:
+            made = wafers[-1].map
+            room += len(one.dies) - (made.status.size if isinstance(made, DieMap) else 0)
+    return wafers
+
+
+def _source_wafer(index: int, one: _Map, file: _File, room: int) -> SourceWafer:
     name = one.substrate.get("substrateid", "").strip()
     where = f"map {index} ({name[:40]})"
     layouts = file.layouts_of(one)
@@ -148,7 +168,7 @@ def _source_wafer(index: int, one: _Map, file: _File) -> SourceWafer:
     if one.dies and one.rows:
         raise fault(AREA, "rows", where, "rows or dies with coordinates", "both")
     if one.dies:
-        status, notes = placed(one.dies, one.bins, shape, one.substrate, where)
+        status, notes = placed(one.dies, one.bins, shape, one.substrate, room, where)
     else:
         status, notes = diemap_of(AREA, where, one.bins, one.rows, shape)
         if None in shape:

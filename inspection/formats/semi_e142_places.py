@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.formats.diemap_frame import MAX_CELLS, filled, origins
+from inspection.formats.diemap_frame import filled, origins
 from inspection.formats.semi_xml import Attributes, Bins, fault
 from inspection.wafer.maps import NO_DIE
 
@@ -52,12 +52,12 @@ class Dies:
 
 
 def placed(
-    dies: Dies, bins: Bins, shape: tuple[int | None, int | None], substrate: Attributes, where: str
+    dies: Dies, bins: Bins, shape: tuple[int | None, int | None], substrate: Attributes, room: int, where: str
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Status of every place, of shape (rows, columns), and notes.
 
     Where all coordinates fit the layout's ``shape`` counted from OriginLocation, the map has that shape; where they do
-    not (coordinates that begin at 1, or at a prober's own origin), it has that of their extent.
+    not (coordinates that begin at 1, or at a prober's own origin), it has that of their extent. At most ``room`` places.
 
     Raises
     ------
@@ -82,8 +82,8 @@ def placed(
         rows, cols = rows - rows.min(), cols - cols.min()
         size = (int(rows.max()) + 1, int(cols.max()) + 1)
         notes.append("the coordinates do not fit the layout's Dimension: the map has their extent")
-    if size[0] * size[1] > MAX_CELLS:
-        raise fault(_AREA, "cells", where, f"at most {MAX_CELLS} places", f"{size[0]} x {size[1]}")
+    if size[0] * size[1] > room:
+        raise fault(_AREA, "cells", where, f"at most {room} places, all maps together", f"{size[0]} x {size[1]}")
     codes, inverse, counts = np.unique(np.array(dies.codes, dtype=object), return_inverse=True, return_counts=True)
     meaning = [bins.status(code) for code in codes.tolist()]
     if None in meaning:

@@ -127,7 +127,9 @@ def diemap_of(
     """
     spaced = bins.spaced
     cells = Cells(area, *shape, width=bins.width, status=bins.status, spaced=spaced)
-    lines = (line for row in rows for line in pieces(row, shape[1], bins.width)) if spaced else iter(rows)
+    # As many elements as rows: each is one, on however many lines it stands.
+    apart = spaced and len(rows) != shape[0]
+    lines = (line for row in rows for line in pieces(row, shape[1], bins.width)) if apart else iter(rows)
     for number, line in enumerate(lines, 1):
         cells.add(line, f"{where}, row {number}")
     return cells.status(where), bins.notes(cells.counts)

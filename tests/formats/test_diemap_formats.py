@@ -293,6 +293,19 @@ def test_rows_in_one_element(folder):
     reads_as(folder, content.replace(b"</BinCode><BinCode>", b""), ONE)
 
 
+def test_a_row_on_several_lines(folder):
+    content = write.g85(ONE, bin_type="Decimal")
+    reads_as(folder, content.replace(b"001 001", b"001\n    001"), ONE)
+
+
+def test_few_dies_far_from_each_other_take_no_memory(folder):
+    dies = b'<BinCode X="0" Y="0">1</BinCode><BinCode X="8000" Y="8000">1</BinCode>'
+    one = b'<SubstrateMap><BinCodeMap NullBin=".">' + dies + b"</BinCodeMap></SubstrateMap>"
+    (found,) = read(folder, b"<MapData>" + one + b"</MapData>")
+    assert found.map.status.shape == (8001, 8001)
+    damaged(folder, b"<MapData>" + one * 100 + b"</MapData>", "e142.cells")
+
+
 def test_coordinates_that_begin_at_one(folder):
     content = write.e142([ONE], coordinates=True)
     for axis in ("X", "Y"):
