@@ -26,6 +26,9 @@ MAX_CELLS = 2**26
 MAX_ROWS = 2**15
 """Most rows of one map: several times what a 450 mm wafer of 0.1 mm dies has."""
 
+MAX_MAPS = 10_000
+"""Most maps of one file, whatever ``ingest.max_wafers`` allows: each costs memory beyond its bytes, and a lot has 25."""
+
 NOMINAL_MM = (25.0, 51.0, 76.0, 100.0, 125.0, 150.0, 200.0, 300.0, 450.0)
 """Diameters of wafers (SEMI M1); a `4 inch` wafer is one of 100 mm, an `8 inch` one of 200 mm."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from inspection.formats.diemap_frame import (
     MAX_CELLS,
+    MAX_MAPS,
     MAX_ROWS,
     compact_time,
     length_um,
@@ -134,12 +135,12 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
         ``e142.orientation``; ``e142.axis``; ``e142.header``: a number that is none; ``e142.cells``: coordinates too
         far from each other; ``e142.no_map``: no BinCodeMap; ``e142.wafers``.
     """
-    file = _File()
+    file, most = _File(), min(limits.max_wafers, MAX_MAPS)
     for event, element in elements(path, limits, AREA):
         if event == "start":
             file.start(local(element), element)
-            if len(file.maps) > limits.max_wafers:
-                raise fault(AREA, "wafers", path.name, f"at most {limits.max_wafers} maps", "more")
+            if max(len(file.maps), len(file.layouts), len(file.substrates)) > most:
+                raise fault(AREA, "wafers", path.name, f"at most {most} maps, layouts and substrates", "more")
         else:
             file.end(local(element), element)
     if not file.maps:

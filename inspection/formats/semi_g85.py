@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from inspection.formats.diemap_frame import MAX_ROWS, compact_time, mark_of, notch_down, stated_mm, unstated_diameter_mm
+from inspection.formats.diemap_frame import MAX_MAPS, MAX_ROWS, compact_time, mark_of, notch_down, stated_mm, unstated_diameter_mm
 from inspection.formats.semi_xml import Attributes, Bins, attributes, diemap_of, elements, fault, local, root_name, whole
 from inspection.wafer.maps import SourceWafer, WaferInfo
 
@@ -81,6 +81,7 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
 
 def _devices(path: Path, limits: Ingest) -> list[_Device]:
     devices: list[_Device] = []
+    most = min(limits.max_wafers, MAX_MAPS)
     wafer: Attributes = {}
     inside = False
     for event, element in elements(path, limits, "g85"):
@@ -94,8 +95,8 @@ def _devices(path: Path, limits: Ingest) -> list[_Device]:
                 devices.append(_Device(wafer, header, Bins(header.get("bintype", ""), header.get("nullbin"))))
         elif inside:
             devices[-1].take(event, name, element)
-        if len(devices) > limits.max_wafers:
-            raise fault("g85", "wafers", path.name, f"at most {limits.max_wafers} maps", "more")
+        if len(devices) > most:
+            raise fault("g85", "wafers", path.name, f"at most {most} maps", "more")
     if not devices:
         raise fault("g85", "no_map", path.name, "a Device with Data", "none")
     return devices

@@ -15,6 +15,7 @@ from defusedxml.ElementTree import ParseError, iterparse
 
 from inspection.errors import FormatError
 from inspection.formats.diemap_cells import Cells, numbered, pieces
+from inspection.formats.sizes import check_size
 from inspection.wafer.maps import FAIL, NO_DIE, PASS
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _ROOT = re.compile(r"<(?:[\w.-]{1,60}:)?([A-Za-z_][\w.-]{0,60})[\s/>]")
 _TYPES = {"asc": (1, None), "dec": (3, 10), "hex": (2, 16), "int": (4, 16)}
 """Characters of a bin code and base of its number, by the first letters of BinType: ASCII, Decimal, HexaDecimal, Integer2."""
 _DECIMAL_NULL = 3
+_MAX_BINS = 2**17
+"""Twice what Integer2 can tell apart."""
 
 
 def root_name(head: bytes) -> tuple[str, str]:
@@ -62,10 +65,7 @@ def elements(path: Path, limits: Ingest, area: str) -> Iterator[tuple[str, Eleme
         ``file.size``; ``AREA.damaged``: no well-formed XML, or one that ends early; ``AREA.unsafe``: a document type, an
         entity or an outside reference; ``AREA.depth``: elements in elements beyond any map's need.
     """
-    size = path.stat().st_size
-    if size > limits.max_file_bytes:
-        action = "Raise ingest.max_file_mb in params.yaml if the file is meant to be that large."
-        raise FormatError("file.size", where=path.name, expected=f"at most {limits.max_file_mb} MiB", got=f"{size} bytes", action=action)
+    check_size(path, limits)
     open_elements: list[Element] = []
     with path.open("rb") as file:
         # Some writers begin with an empty line, which XML does not allow before its declaration.
@@ -187,7 +187,7 @@ class Bins:
     def define(self, found: Attributes) -> None:
         """Take up a ``Bin`` or ``BinDefinition``; a later one without a quality does not undo an earlier."""
         code, quality = found.get("bincode"), found.get("binquality", "").strip().lower()
-        if code is None:
+        if code is None or len(self._quality) > _MAX_BINS:  # a bin that is not taken up is refused where a die has it
             return
         key = self.key(code)
         if quality or key not in self._quality:

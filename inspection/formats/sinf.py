@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError
 from inspection.formats.diemap_cells import Cells, numbered
-from inspection.formats.diemap_frame import MAX_ROWS, length_um, mark_of, notch_down, unstated_diameter_mm
-from inspection.formats.klarf_tokens import load
+from inspection.formats.diemap_frame import MAX_MAPS, MAX_ROWS, length_um, mark_of, notch_down, unstated_diameter_mm
+from inspection.formats.sizes import check_size
 from inspection.wafer.maps import FAIL, NO_DIE, PASS, SourceWafer, WaferInfo
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     wafers: list[SourceWafer] = []
     header: Header = {}
     rows: list[tuple[int, str]] = []
-    for number, line in enumerate(_text(load(path, limits)).splitlines(), 1):
+    check_size(path, limits)
+    for number, line in enumerate(_text(path.read_bytes()).splitlines(), 1):
         found = _LINE.match(line)
         key = found[1].upper() if found else ""
         if found and key != ROW and key not in KEYS:
@@ -97,8 +98,8 @@ def _text(content: bytes) -> str:
 
 
 def _wafer(index: int, header: Header, rows: list[tuple[int, str]], limits: Ingest) -> SourceWafer:
-    if index >= limits.max_wafers:
-        raise _error("wafers", f"wafer {index}", f"at most {limits.max_wafers} wafers", "more")
+    if index >= min(limits.max_wafers, MAX_MAPS):
+        raise _error("wafers", f"wafer {index}", f"at most {min(limits.max_wafers, MAX_MAPS)} wafers", "more")
     notes: list[str] = []
     mark = mark_of(header.get("FNLOC") or "180", zero="UP")
     if mark is None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from inspection.formats.diemap_frame import length_um, nominal_mm
+from inspection.formats.diemap_frame import MAX_MAPS, length_um, nominal_mm
+from inspection.formats.sizes import check_size
 from inspection.formats.stdf_records import (
     MIR,
     MISSING_COUNT,
@@ -50,20 +51,21 @@ def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature
     return order_of(head) is not None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Wafer:
-    """A wafer while its records are read; ``counts`` are PART_CNT, RTST_CNT and GOOD_CNT of its WRR, None = not closed."""
+    """A wafer while its records are read; ``counts`` are PART_CNT and GOOD_CNT of its WRR, None = not closed."""
 
     head: int
     name: str
     begun: int
     parts: Parts = field(default_factory=Parts)
-    counts: tuple[int, int, int] | None = None
+    counts: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
 class _File:
     order: Order
+    most: int
     layout: Layout = field(default_factory=Layout)
     lot: str = ""
     product: str = ""
@@ -76,6 +78,7 @@ class _File:
     open: dict[int, _Wafer] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     loose: _Wafer | None = None
+    unopened: int = 0
 
     def take(self, record: Record) -> None:
         """Take up the next record."""
@@ -84,12 +87,7 @@ class _File:
             return
         fields = Fields(record, self.order)
         if record.kind == WIR:
-            head = fields.number("B", 255)
-            fields.number("B", 255)
-            begun = fields.number("I", 0)
-            wafer = _Wafer(head, fields.text(), begun)
-            self.wafers.append(wafer)
-            self.open[head] = wafer
+            self._open(fields)
         elif record.kind == WRR:
             self._close(fields)
         elif record.kind == WCR:
@@ -108,20 +106,35 @@ class _File:
             wafer = self.loose
         wafer.parts.add(record.body, self.order.mark)
 
+    def _open(self, fields: Fields) -> None:
+        head = fields.number("B", 255)
+        fields.number("B", 255)
+        begun = fields.number("I", 0)
+        self._forget_empty(self.open.get(head))
+        self.open[head] = _Wafer(head, fields.text(), begun)
+        self.wafers.append(self.open[head])
+        if len(self.wafers) > self.most:
+            raise fault("wafers", f"wafer {self.open[head].name[:40]}", f"at most {self.most} wafers", "more")
+
+    def _forget_empty(self, wafer: _Wafer | None) -> None:
+        if wafer is not None and not len(wafer.parts):
+            self.wafers.remove(wafer)
+
     def _close(self, fields: Fields) -> None:
         head = fields.number("B", 255)
         fields.number("B", 255)
         fields.number("I", 0)
-        counts = [fields.number("I", MISSING_COUNT) for _ in range(5)]
+        counts = [fields.number("I", MISSING_COUNT) for _ in range(5)]  # PART RTST ABRT GOOD FUNC
         name = fields.text()
         wafer = self.open.pop(head, None)
         if wafer is None:
-            self.notes.append(f"a WRR closes wafer {name[:40]!r}, which no WIR opened")
+            self.unopened += 1
             return
         if name and wafer.name and name != wafer.name:
             raise fault("wafer", f"wafer {wafer.name[:40]}", "a WRR of the same wafer", name[:40])
         wafer.name = wafer.name or name
-        wafer.counts = (counts[0], counts[1], counts[3])
+        wafer.counts = (counts[0], counts[3])
+        self._forget_empty(wafer)
 
     def _configure(self, fields: Fields) -> None:
         size, height, width = fields.real(), fields.real(), fields.real()
@@ -171,22 +184,15 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
         from each other; ``stdf.wafers``: more than ``limits.max_wafers``.
     """
     file = _load(path, limits)
-    tested = [w for w in file.wafers if len(w.parts)]
-    if not tested:
-        raise fault("no_wafer", path.name, "at least one PRR of a wafer", f"{len(file.wafers)} wafers without one")
-    if len(tested) > limits.max_wafers:
-        raise fault("wafers", path.name, f"at most {limits.max_wafers} wafers", len(tested))
-    for wafer in tested:
+    for wafer in file.wafers:
         wafer.parts.check(f"wafer {wafer.name[:40]}", file.layout)
-    for index, wafer in enumerate(tested):
+    for index, wafer in enumerate(file.wafers):
         made, notes = die_map(wafer.parts, file.layout, file.info(wafer), wafer.counts)
         yield SourceWafer(index=index, map=made, notes=(*file.notes, *notes))
 
 
 def _load(path: Path, limits: Ingest) -> _File:
-    size = path.stat().st_size
-    if size > limits.max_file_bytes:
-        raise fault("size", path.name, f"at most {limits.max_file_mb} MiB (ingest.max_file_mb)", f"{size} bytes")
+    check_size(path, limits)
     with path.open("rb") as stream:
         head = stream.read(_HEADER)
     order = order_of(head)
@@ -194,14 +200,19 @@ def _load(path: Path, limits: Ingest) -> _File:
         raise fault("record", path.name, "a FAR whose length and CPU_TYPE agree on the byte order", head.hex(" "))
     if head[5] != VERSION:
         raise fault("version", path.name, f"STDF_VER {VERSION}", head[5])
-    file = _File(order)
+    file = _File(order, min(limits.max_wafers, MAX_MAPS))
     for record in records(path, order):
         file.take(record)
+    if not file.whole:
+        raise fault("truncated", path.name, "an MRR at the end", "none")
+    if file.unopened:
+        file.notes.append(f"{file.unopened} WRR close a wafer that no WIR opened")
+    file.wafers = [w for w in file.wafers if len(w.parts)]
     if file.loose is not None and file.wafers:
         file.notes.append(f"{len(file.loose.parts)} parts belong to no wafer")
     elif file.loose is not None:
         file.notes.append("no WIR: all parts are taken as one wafer")
         file.wafers.append(file.loose)
-    if not file.whole:
-        raise fault("truncated", path.name, "an MRR at the end", "none")
+    if not file.wafers:
+        raise fault("no_wafer", path.name, "at least one PRR of a wafer", "none")
     return file

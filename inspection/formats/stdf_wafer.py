@@ -96,13 +96,13 @@ class Parts:
             raise fault("span", where, f"coordinates that span at most {MAX_CELLS} places", f"{rows} x {cols}")
 
 
-def die_map(parts: Parts, layout: Layout, info: WaferInfo, counts: tuple[int, int, int] | None) -> tuple[DieMap, list[str]]:
+def die_map(parts: Parts, layout: Layout, info: WaferInfo, counts: tuple[int, int] | None) -> tuple[DieMap, list[str]]:
     """The map of one wafer in the wafer frame, and notes.
 
     Parameters
     ----------
-    counts : (int, int, int) or None
-        PART_CNT, RTST_CNT and GOOD_CNT of its WRR; None = the wafer has no WRR.
+    counts : (int, int) or None
+        PART_CNT and GOOD_CNT of its WRR; None = the wafer has no WRR.
     """
     x, y, status, unplaced, superseded = parts.placed()
     notes = [f"{unplaced} parts have no coordinates"] if unplaced else []
@@ -167,11 +167,11 @@ def _same_part(
     return before, superseded
 
 
-def _counted(counts: tuple[int, int, int] | None, parts: int, dies: int, good: int, status: NDArray[np.uint8]) -> list[str]:
+def _counted(counts: tuple[int, int] | None, parts: int, dies: int, good: int, status: NDArray[np.uint8]) -> list[str]:
     """Notes where WRR counts otherwise. Testers count parts with or without those tested again."""
     if counts is None:
         return ["no WRR closes this wafer: its test was broken off"]
-    said, _, said_good = counts
+    said, said_good = counts
     notes = []
     if said != MISSING_COUNT and said not in {parts, dies}:
         notes.append(f"WRR says {said} parts, the file holds {parts} of {dies} dies")

@@ -237,6 +237,21 @@ def test_parts_of_no_wafer(tmp_path):
     assert {"1 parts belong to no wafer", "no WRR closes this wafer: its test was broken off"} <= set(wafer.notes)
 
 
+def test_wafers_without_parts_are_passed_over(tmp_path):
+    file = begun()
+    for head in (1, 2) * 20_000:
+        file.wir(head=head, wafer="empty")
+    for _ in range(20_000):
+        file.wrr(0, 0, wafer="empty", head=2)
+    file.wir(wafer="A")
+    file.prr(0, 0, 0)
+    file.wrr(1, 1, wafer="A")
+    file.mrr()
+    (wafer,) = wafers(tmp_path, file)
+    assert (wafer.index, wafer.map.info.wafer) == (0, "A")
+    assert "19999 WRR close a wafer that no WIR opened" in wafer.notes
+
+
 def test_faults(tmp_path):
     whole = begun()
     whole.wir()
