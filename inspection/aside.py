@@ -71,11 +71,12 @@ def sweep(folder: Path) -> None:
         return
     for left in folder.glob(f"{ASIDE}*"):
         owner = left.name.removeprefix(ASIDE).partition("-")[0]
-        if owner.isdecimal() and not _alive(int(owner)):
+        if owner.isdecimal() and not alive(int(owner)):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -14,6 +14,11 @@
                        (``raster_tiff_tags``, ``raster_tiff_codecs``), ``raster_picture`` (PNG and JPEG), ``raster_zarr``
                        (``zarr_store``, ``zarr_metadata``, ``zarr_array``, ``zarr_codecs``); TIFF and zarr in pieces
                        (``raster_segments``)
+``sinf``               SINF die map: ``diemap_cells`` (rows of bin codes), ``diemap_frame`` (to the wafer frame)
+``semi_g85``           SEMI G85 XML die map, through ``semi_xml``
+``semi_e142``          SEMI E142 XML substrate map, through ``semi_xml``; ``semi_e142_places`` (dies by coordinates)
+``stdf``               STDF V4 wafer sort: ``stdf_records`` (bytes), ``stdf_wafer`` (dies of one wafer)
+``compressed``         gzip and zstd around any of them
 ``canonical``          our own Parquet shard of wafers of any source (``canonical_rows``)
 =====================  =================================================================================
 """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REQUIRED = ("pixels", "offsets", "shapes")
 OPTIONAL = ("label", "classes", "row", "lot", "wafer")
-_ZIP = b"PK\x03\x04"
+ZIP = b"PK\x03\x04"
 _BLOCK = 1 << 20
 _BROKEN = (
     zipfile.BadZipFile,
@@ -55,7 +55,7 @@ nowhere, TokenError and UserWarning (where warnings are errors) on a header that
 
 def recognises(head: bytes, path: Path) -> bool:
     """Whether ``path`` is a zip that holds the required arrays."""
-    if not head.startswith(_ZIP):
+    if not head.startswith(ZIP):
         return False
     try:
         with zipfile.ZipFile(path) as archive:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError, InputNotFoundError, UnknownFormatError
-from inspection.formats import diemap_archive, klarf1, klarf18
+from inspection.formats import compressed, diemap_archive, klarf1, klarf18, sinf, stdf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +41,20 @@ def _read_raster(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     return raster.read(path, limits)
 
 
+def _is_semi(name: str, head: bytes, path: Path) -> bool:
+    if b"<" not in head[:256]:
+        return False  # no XML: its reader is not needed
+    from inspection.formats import semi_e142, semi_g85  # noqa: PLC0415 - bring expat and defusedxml
+
+    return {"g85": semi_g85, "e142": semi_e142}[name].recognises(head, path)
+
+
+def _read_semi(name: str, path: Path, limits: Ingest) -> Iterator[SourceWafer]:
+    from inspection.formats import semi_e142, semi_g85  # noqa: PLC0415 - as above
+
+    return {"g85": semi_g85, "e142": semi_e142}[name].read(path, limits)
+
+
 FORMATS = (
     Format("klarf1", "KLARF 1.0, 1.1, 1.2", klarf1.recognises, klarf1.read),
     Format("klarf18", "KLARF 1.8", klarf18.recognises, klarf18.read),
@@ -49,6 +64,10 @@ FORMATS = (
         diemap_archive.recognises,
         diemap_archive.read,
     ),
+    Format("sinf", "SINF die map", sinf.recognises, sinf.read),
+    Format("semi_g85", "SEMI G85 XML die map", partial(_is_semi, "g85"), partial(_read_semi, "g85")),
+    Format("semi_e142", "SEMI E142 XML substrate map", partial(_is_semi, "e142"), partial(_read_semi, "e142")),
+    Format("stdf", "STDF V4", stdf.recognises, stdf.read),
     Format("raster", "raster (.npy, TIFF, PNG, JPEG, zarr, raw) with a YAML sidecar", _is_raster, _read_raster),
 )
 _STORE = FORMATS[-1]
@@ -58,12 +77,16 @@ _STORE = FORMATS[-1]
 def recognise(path: Path) -> Format:
     """The format of a file, or of the folder of a zarr store, by its content.
 
+    A compressed file has the name of what is inside; its reader unpacks it.
+
     Raises
     ------
     InputNotFoundError
         No such file.
     UnknownFormatError
         ``format.empty``: no bytes; ``format.unknown``: no format recognises it.
+    FormatError
+        ``compressed.damaged``; ``compressed.nested``: compressed twice.
     """
     if path.is_dir() and _STORE.recognises(b"", path):
         return _STORE
@@ -71,6 +94,10 @@ def recognise(path: Path) -> Format:
         raise InputNotFoundError(f"Cannot read {path}: expected a file, found none. Check the path.")
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
+    return _inside(path) if compressed.recognises(head) else _by_content(head, path)
+
+
+def _by_content(head: bytes, path: Path) -> Format:
     if not head:
         raise UnknownFormatError(
             "format.empty",
@@ -87,8 +114,29 @@ def recognise(path: Path) -> Format:
         where=path.name,
         expected="; ".join(f.title for f in FORMATS),
         got=f"a file that begins with {head[:24]!r}",
-        action="Export it in one of these formats, or unpack it first if it is compressed.",
+        action="Export it in one of these formats, by itself or in gzip or zstd.",
     )
+
+
+def _inside(path: Path) -> Format:
+    """The format of what a compressed file holds, by its first bytes; only an archive, whose list is at its end, is unpacked."""
+    head = compressed.inner_head(path, HEAD_BYTES)
+    if compressed.recognises(head):
+        raise FormatError(
+            "compressed.nested",
+            where=path.name,
+            expected="a file compressed once",
+            got="a compressed file in a compressed file",
+            action="Unpack it once and hand it in again.",
+        )
+    with compressed.whole(path) if head.startswith(diemap_archive.ZIP) else compressed.beginning(path, head) as inner:
+        found = _by_content(head, inner)
+    return Format(found.name, f"{found.title}, compressed", found.recognises, partial(_read_inside, found))
+
+
+def _read_inside(found: Format, path: Path, limits: Ingest) -> Iterator[SourceWafer]:
+    with compressed.unpacked(path, limits) as inner:
+        yield from found.read(inner, limits)
 
 
 def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from inspection.errors import InputError, InputNotFoundError
-from inspection.formats.raster_sidecar import SIDECARS, sidecar_path
+from inspection.formats.compressed import inner_name, sidecar_of
+from inspection.formats.raster_sidecar import SIDECARS
 from inspection.intake.labels import LABELS_NAME
 
 if TYPE_CHECKING:
@@ -127,8 +128,8 @@ def safe_name(name: str) -> str:
 
 
 def sidecar(path: Path) -> Path | None:
-    """The YAML file that belongs to a raster, as its reader will look for it; None = no raster, or it has none."""
-    return sidecar_path(path) if path.suffix.lower() in RASTERS else None
+    """The YAML file that belongs to a raster, packed or not, as its reader will look for it; None = no raster, or it has none."""
+    return sidecar_of(path) if Path(inner_name(path.name)).suffix.lower() in RASTERS else None
 
 
 def content_sha256(parts: Sequence[Path]) -> str:

@@ -45,7 +45,7 @@ def test_a_die_map_archive_is_known_by_its_arrays(tmp_path):
 
 
 @needs_raster
-@pytest.mark.parametrize("content", [b"hello", b"\x1f\x8b\x08", b"PK\x03\x04", b"\x00" * 10_000, b"<xml/>"])
+@pytest.mark.parametrize("content", [b"hello", b"PK\x03\x04", b"\x00" * 10_000, b"<xml/>"])
 def test_an_unknown_file_is_told_what_is_known(tmp_path, content):
     with pytest.raises(UnknownFormatError, match=r"KLARF 1\.8.*die-map archive.*raster") as caught:
         table.recognise(file_of(tmp_path, content))
