@@ -9,7 +9,10 @@
                        ``klarf_summary`` holds what a file declares against what it contains
 ``klarf_writer``       writes both families, from ``klarf_rows``
 ``diemap_archive``     ``.npz`` of many die maps
+``mixedwm38``          the published MixedWM38 arrays; ``npz_arrays`` reads both archives, without pickles
 ``raster``             pixels with a YAML sidecar (``raster_sidecar``)
+``points_table``       CSV and Parquet, one row per defect: ``points_columns`` (names), ``points_sidecar``, ``points_csv`` and
+                       ``points_parquet`` (rows), ``points_groups`` (which wafer), ``points_wafers`` (maps)
 ``canonical``          our own Parquet shard of wafers of any source (``canonical_rows``)
 =====================  =================================================================================
 """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError, InputNotFoundError, UnknownFormatError
-from inspection.formats import diemap_archive, klarf1, klarf18
+from inspection.formats import diemap_archive, klarf1, klarf18, mixedwm38
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +40,18 @@ def _read_raster(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     return raster.read(path, limits)
 
 
+def _is_points(head: bytes, path: Path) -> bool:
+    from inspection.formats import points_table  # noqa: PLC0415 - as above
+
+    return points_table.recognises(head, path)
+
+
+def _read_points(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
+    from inspection.formats import points_table  # noqa: PLC0415 - as above
+
+    return points_table.read(path, limits)
+
+
 FORMATS = (
     Format("klarf1", "KLARF 1.0, 1.1, 1.2", klarf1.recognises, klarf1.read),
     Format("klarf18", "KLARF 1.8", klarf18.recognises, klarf18.read),
@@ -49,7 +61,10 @@ FORMATS = (
         diemap_archive.recognises,
         diemap_archive.read,
     ),
+    Format("mixedwm38", "MixedWM38 (.npz with arr_0, arr_1)", mixedwm38.recognises, mixedwm38.read),
     Format("raster", "raster (.npy) with a YAML sidecar", _is_raster, _read_raster),
+    # The last: its marks are the weakest, a header of text.
+    Format("points", "points (.csv, .parquet)", _is_points, _read_points),
 )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from inspection.errors import InputError, InputNotFoundError
+from inspection.formats import points_sidecar
 from inspection.formats.raster_sidecar import SIDECARS, sidecar_path
 from inspection.intake.labels import LABELS_NAME
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Notice = Callable[[str, str], None]
 
 RASTERS = (".npy", ".tif", ".tiff")
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 PIECE = 1 << 20
 _HEAD, _TAIL = 4_096, 128
 _ZIP_TAIL = 65_557  # the end record (22 bytes) and the longest comment that may follow it
@@ -127,7 +129,9 @@ def safe_name(name: str) -> str:
 
 
 def sidecar(path: Path) -> Path | None:
-    """The YAML file that belongs to a raster, as its reader will look for it; None = no raster, or it has none."""
+    """The YAML file that belongs to a raster or a table of points, as its reader will look for it; None = neither, or it has none."""
+    if path.suffix.lower() in TABLES:
+        return points_sidecar.sidecar_path(path)
     return sidecar_path(path) if path.suffix.lower() in RASTERS else None
 
 
@@ -146,7 +150,7 @@ def content_sha256(parts: Sequence[Path]) -> str:
 
 
 def with_sidecar(path: Path) -> tuple[Path, ...]:
-    """A file and, for a raster that has one, its sidecar."""
+    """A file and its sidecar, if it has one."""
     beside = sidecar(path)
     # A sidecar that is a link could lead out of the source: it is not taken.
     return (path,) if beside is None or beside.is_symlink() else (path, beside)
