@@ -10,6 +10,7 @@
 ``klarf_writer``       writes both families, from ``klarf_rows``
 ``diemap_archive``     ``.npz`` of many die maps
 ``mixedwm38``          the published MixedWM38 arrays; ``npz_arrays`` reads both archives, without pickles
+``wm811k_pickle``      the original LSWMD.pkl, unpickled by ``wm811k_child`` in a process of its own, with ``wm811k_stand_ins``
 ``raster``             pixels with a YAML sidecar (``raster_sidecar``)
 ``points_table``       CSV and Parquet, one row per defect: ``points_columns`` (names), ``points_sidecar``, ``points_csv`` and
                        ``points_parquet`` (rows), ``points_groups`` (which wafer), ``points_wafers`` (maps)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError, InputNotFoundError, UnknownFormatError
-from inspection.formats import diemap_archive, klarf1, klarf18, mixedwm38
+from inspection.formats import diemap_archive, klarf1, klarf18, mixedwm38, wm811k_pickle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,6 +62,7 @@ FORMATS = (
         diemap_archive.read,
     ),
     Format("mixedwm38", "MixedWM38 (.npz with arr_0, arr_1)", mixedwm38.recognises, mixedwm38.read),
+    Format("wm811k_pickle", "WM-811K (LSWMD.pkl)", wm811k_pickle.recognises, wm811k_pickle.read),
     Format("raster", "raster (.npy) with a YAML sidecar", _is_raster, _read_raster),
     # The last: its marks are the weakest, a header of text.
     Format("points", "points (.csv, .parquet)", _is_points, _read_points),
