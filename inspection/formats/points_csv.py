@@ -35,7 +35,7 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _BOM = b"\xef\xbb\xbf"
 _DECIMAL_COMMA = re.compile(r'\s*"?[+-]?\d*,\d+"?\s*')
-_BLOCK = 1 << 22
+_BLOCK = 1 << 20
 _SEPARATOR = re.compile(rb'"?sep=.?"?', re.IGNORECASE)
 """How a spreadsheet says its delimiter in the line before the header."""
 
@@ -151,15 +151,15 @@ def _read_with_care(path: Path, tried: list[Dialect]) -> tuple[pa.Table, Dialect
     content = _without_comments(content)
     for one in tried:
         try:
-            table = _parse(pa.BufferReader(content), one)
+            table = _parse(pa.BufferReader(content), one, breaks=True)
             return _texts_again(table, one, lambda: pa.BufferReader(content), 0), replace(one, notes=notes)
         except (pa.ArrowInvalid, pa.ArrowKeyError):
             continue
     raise first_fault(path, tried[0])
 
 
-def _parse(file: pa.NativeFile, dialect: Dialect, texts: Sequence[int] = ()) -> pa.Table:
-    """The rows; only the columns ``texts``, as text, where some are given."""
+def _parse(file: pa.NativeFile, dialect: Dialect, texts: Sequence[int] = (), *, breaks: bool = False) -> pa.Table:
+    """The rows; only the columns ``texts``, as text, where some are given. Without ``breaks``, line breaks in quotes may be refused."""
     columns = dialect.columns
     names = [str(i) for i in range(len(columns.names))]
     kinds = {str(i): pa.string() for i in texts} or (
@@ -171,7 +171,7 @@ def _parse(file: pa.NativeFile, dialect: Dialect, texts: Sequence[int] = ()) -> 
         return pacsv.read_csv(
             file,
             read_options=pacsv.ReadOptions(column_names=names, block_size=_BLOCK),
-            parse_options=pacsv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+            parse_options=pacsv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=breaks),
             convert_options=pacsv.ConvertOptions(column_types=kinds, include_columns=wanted, decimal_point=dialect.decimal),
         )
     except pa.ArrowInvalid as error:
@@ -187,7 +187,7 @@ def _texts_again(table: pa.Table, dialect: Dialect, opened: Callable[[], pa.Nati
         return table
     with opened() as file:
         file.seek(start)
-        texts = _parse(file, dialect, [int(table.column_names[i]) for i in odd])
+        texts = _parse(file, dialect, [int(table.column_names[i]) for i in odd], breaks=start == 0)
     for i in odd:
         name = table.column_names[i]
         table = table.set_column(i, name, texts.column(name))

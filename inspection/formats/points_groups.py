@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from inspection.formats.points_columns import Columns
 
-Codes = tuple["NDArray[np.int64]", list[str]]
+Codes = tuple["NDArray[np.integer]", list[str]]
 """A fact of each row as a place in a list of different texts."""
 
 
@@ -64,7 +64,9 @@ def grouped(table: pa.Table, columns: Columns) -> Groups:
     facts = {fact: _codes(table.column(str(columns.at[fact]))) for fact in FACTS if fact in columns.at and fact != "diameter"}
     which = _merged([facts[f] for f in INSPECTION if f in facts], table.num_rows)
     wafers = int(which.max()) + 1 if len(which) else 0
-    order = None if bool(np.all(which[1:] >= which[:-1])) else np.argsort(which, kind="stable")
+    # NumPy sorts 16 bits by radix, ten times as fast as more of them.
+    narrow = which.astype(np.uint16) if wafers < 2**16 else which
+    order = None if bool(np.all(which[1:] >= which[:-1])) else np.argsort(narrow, kind="stable")
     return Groups(order, np.concatenate(([0], np.cumsum(np.bincount(which, minlength=wafers)))).astype(np.int64), facts)
 
 
@@ -74,7 +76,7 @@ def _codes(column: pa.ChunkedArray) -> Codes:
     merged = column.unify_dictionaries().combine_chunks()
     if isinstance(merged, pa.ChunkedArray):
         merged = merged.chunk(0)
-    codes = merged.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = merged.indices.to_numpy()
     places: dict[str, int] = {}
     remap = np.array([places.setdefault(str(text).strip(), len(places)) for text in merged.dictionary.to_pylist()])
     return (codes if len(places) == len(remap) else remap[codes]), list(places)
@@ -86,5 +88,7 @@ def _merged(facts: Iterable[Codes], rows: int) -> NDArray[np.int64]:
     for codes, texts in facts:
         if len(texts) > 1:
             # Made dense again each time, so that the product never leaves 64 bits.
-            which = pc.dictionary_encode(pa.array(which * len(texts) + codes)).indices.to_numpy().astype(np.int64)
+            which *= len(texts)
+            which += codes
+            which = pc.dictionary_encode(pa.array(which)).indices.to_numpy().astype(np.int64)
     return which

@@ -24,6 +24,18 @@ MAGIC = b"PAR1"
 _ROWS = 1 << 17
 
 
+def rows_of(path: Path) -> int:
+    """Number of rows, as the file declares it; `read_table` holds it against the rows that there are.
+
+    Raises
+    ------
+    FormatError
+        ``points.damaged``.
+    """
+    with _opened(path) as file:
+        return int(file.metadata.num_rows)
+
+
 def header_of(path: Path) -> tuple[str, ...]:
     """Names of the columns; a nested one has an empty name, as nothing here can use it.
 
@@ -47,7 +59,7 @@ def read_table(path: Path, columns: Columns, limits: Ingest) -> pa.Table:
     wanted = [i for i, name in enumerate(columns.names) if name and columns.names.count(name) == 1]
     numbers = {columns.at[m] for m in columns.numbers}
     facts = {columns.at[m] for m in columns.at if m in FACTS and m != "diameter"}
-    with _opened(path) as file:
+    with _opened(path, [columns.names[i] for i in wanted if i not in numbers]) as file:
         # Repeated values take next to no room in Parquet: what they unpack to is what counts.
         unpacked = file.metadata.num_rows * 8 * max(len(numbers), 1)
         if unpacked > limits.max_file_bytes:
@@ -66,20 +78,23 @@ def read_table(path: Path, columns: Columns, limits: Ingest) -> pa.Table:
                 raise _error("size", path.name, f"at most {limits.max_file_mb} MiB unpacked", "more")
         if not done:
             return pa.table({str(i): pa.array([], pa.float64() if i in numbers else TEXT) for i in sorted(numbers | facts)})
+        if sum(batch.num_rows for batch in done) != file.metadata.num_rows:
+            raise _error("damaged", path.name, f"{file.metadata.num_rows} rows", "another number")
         return pa.Table.from_batches(done)
 
 
 def batches_of_facts(path: Path, columns: Columns, wanted: Sequence[int]) -> Iterator[pa.RecordBatch]:
     """The columns ``wanted`` as text, batch by batch, named by their places."""
-    with _opened(path) as file:
+    with _opened(path, [columns.names[i] for i in wanted]) as file:
         for batch in file.iter_batches(_ROWS, columns=[columns.names[i] for i in wanted]):
             yield pa.record_batch({str(i): _text(batch.column(columns.names[i])).cast(pa.string()) for i in wanted})
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+def _opened(path: Path, texts: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """A Parquet file whose columns ``texts`` stay the dictionaries that they are in the file, where they are text."""
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False, read_dictionary=texts) as file:
             yield file
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         if isinstance(error, FormatError):
@@ -97,17 +112,19 @@ def _number(array: pa.Array, name: str) -> pa.Array:
 
 def _text(array: pa.Array) -> pa.Array:
     """Anything flat as a dictionary of text, null as empty text; a whole float as the whole number that it was before a null came in."""
-    kind = array.type
-    if pa.types.is_dictionary(kind):
-        array = array.cast(kind.value_type)
-        kind = array.type
-    if pa.types.is_floating(kind):
-        whole = pc.floor(array)
-        if pc.all(pc.equal(whole, array), skip_nulls=True).as_py() and pc.all(pc.less(pc.abs(whole), 2.0**53), skip_nulls=True).as_py():
-            array = whole.cast(pa.int64())
-    encoded = pc.fill_null(array.cast(pa.string(), safe=False), "").dictionary_encode()
-    encoded.dictionary.validate(full=True)  # Parquet promises UTF-8, and nothing else has looked at the bytes
-    return encoded.cast(TEXT)
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    texts = encoded.dictionary
+    if pa.types.is_floating(texts.type):
+        whole = pc.floor(texts)
+        if pc.all(pc.equal(whole, texts), skip_nulls=True).as_py() and pc.all(pc.less(pc.abs(whole), 2.0**53), skip_nulls=True).as_py():
+            texts = whole.cast(pa.int64())
+    texts = pc.fill_null(texts.cast(pa.string(), safe=False), "")
+    texts.validate(full=True)  # Parquet promises UTF-8, and nothing else has looked at the bytes
+    indices = encoded.indices.cast(pa.int32())
+    if indices.null_count:
+        texts = pa.concat_arrays([texts, pa.array([""], pa.string())])
+        indices = pc.fill_null(indices, len(texts) - 1)
+    return pa.DictionaryArray.from_arrays(indices, texts)
 
 
 def _plain(array: pa.Array) -> pa.Array | None:

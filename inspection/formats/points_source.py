@@ -69,13 +69,11 @@ class PointsTable:
 def without_blank_rows(table: pa.Table) -> pa.Table:
     """Less the last rows whose cells are all empty, as spreadsheets leave them."""
     blank = None
-    for column in sorted(table.columns, key=lambda c: -c.null_count):  # a number that is never empty ends it at once
-        is_text = pa.types.is_dictionary(column.type) or pa.types.is_string(column.type)
-        one = (
-            pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column.cast(pa.string())), ""), fill_value=True)
-            if is_text
-            else pc.is_null(column)
-        )
+    for column in sorted(table.columns, key=lambda c: (_is_text(c), -c.null_count)):  # a number that is never empty ends it at once
+        if _is_text(column):
+            one = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column.cast(pa.string())), ""), fill_value=True)
+        else:
+            one = pc.is_null(column)
         blank = one if blank is None else pc.and_(blank, one)
         if not pc.any(blank).as_py():
             return table
@@ -83,3 +81,7 @@ def without_blank_rows(table: pa.Table) -> pa.Table:
         return table
     filled = np.flatnonzero(~blank.to_numpy())
     return table.slice(0, int(filled[-1]) + 1 if len(filled) else 0)
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_dictionary(column.type) or pa.types.is_string(column.type))

@@ -113,7 +113,8 @@ def _parquet(path: Path, sidecar: Sidecar, limits: Ingest) -> PointsTable:
     columns = resolve(header, sidecar.columns)
     if columns is None:
         raise _no_places(path, ", ".join(n for n in header if n)[:150])
-    _hold_rows(partial(points_parquet.batches_of_facts, path, columns), columns, path, limits)
+    if points_parquet.rows_of(path) > min(limits.max_defects, limits.max_wafers):
+        _hold_rows(partial(points_parquet.batches_of_facts, path, columns), columns, path, limits)
     table = points_parquet.read_table(path, columns, limits)
     return PointsTable(table, columns, sidecar, path.stem, path.stat().st_size, lambda row: f"row {row + 1}")
 

@@ -52,16 +52,17 @@ def wafers(source: PointsTable, limits: Ingest) -> Iterator[SourceWafer]:
     time = varying_time(groups)
     if time is not None:
         further[source.columns.names[source.columns.at["time"]]] = time
+    source.table = source.table.slice(0, 0)  # everything has been taken from it: a million rows need not be in memory twice
     if groups.order is not None:
-        raw = {m: values[groups.order] for m, values in raw.items()}
-        further = {name: values[groups.order] for name, values in further.items()}
+        for columns in (raw, further):
+            columns.update((name, columns[name][groups.order]) for name in columns)
     notes = (*source.sidecar.notes, *source.notes)
     for i, (info, at, size) in enumerate(zip(who, rows, pitch, strict=True)):
         placed = _placed({m: v[at] for m, v in raw.items()}, source, info, size)
-        columns = {name: values[at] for name, values in further.items()}
+        attached = {name: values[at] for name, values in further.items()}
         if placed.index is not None:
-            columns |= {"XINDEX": whole(placed.index[:, 0]), "YINDEX": whole(placed.index[:, 1])}
-        made = DefectMap(info=info, xy_um=placed.xy, pitch_um=placed.pitch, origin_um=placed.origin, attributes=columns)
+            attached |= {"XINDEX": whole(placed.index[:, 0]), "YINDEX": whole(placed.index[:, 1])}
+        made = DefectMap(info=info, xy_um=placed.xy, pitch_um=placed.pitch, origin_um=placed.origin, attributes=attached)
         yield SourceWafer(i, made, notes=notes)
 
 
@@ -89,7 +90,7 @@ def _rows_with_defects(source: PointsTable, groups: Groups, raw: Raw) -> list[sl
     """Rows of each wafer in the groups' order; none for a wafer that is only declared, by rows without a place."""
     rows = [slice(a, b) for a, b in zip(groups.starts[:-1].tolist(), groups.starts[1:].tolist(), strict=True)]
     places = [v for m, v in raw.items() if not m.endswith("pitch")]
-    usable = np.all([np.abs(v) <= _LARGEST_UM for v in places], axis=0)  # also refuses NaN
+    usable = np.logical_and.reduce([np.abs(v) <= _LARGEST_UM for v in places])  # also refuses NaN
     if usable.all():
         return rows
     missing = np.all([np.isnan(v) for v in places], axis=0)

@@ -262,6 +262,19 @@ def test_quoted_line_breaks_and_other_encodings_are_read(read):
     assert any("Latin-1" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("block", [48, 64, 100, 1000])
+def test_where_the_blocks_of_the_parser_end_does_not_matter(read, monkeypatch, block):
+    rows = [("L", f"W{i // 7}", float(i), -0.5 * i, i, ["", "two\nlines", "a;b", 'he said ""no""'][i % 4]) for i in range(60)]
+    plain = {"delimiter": ";", "decimal": ",", "end": "\n", "quoting": csv.QUOTE_MINIMAL, "bom": False, "case": str, "comments": True}
+    expected = read(written(plain, rows))
+    monkeypatch.setattr(points_csv, "_BLOCK", block)
+    found = read(written(plain, rows))
+    assert len(found) == 9
+    for one, other in zip(expected, found, strict=True):
+        assert one.map.xy_um.tolist() == other.map.xy_um.tolist()
+        assert one.map.attributes["remark"].tolist() == other.map.attributes["remark"].tolist()
+
+
 def test_a_commented_row_is_no_wafer(read):
     assert [w.map.info.lot for w in read("lot,x,y\nA,1,2\n#B,3,4\nC,5,6\n")] == ["A", "C"]
 
