@@ -89,6 +89,8 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     of_header = source.columns.units.get("xrel" if source.columns.relative else "x")
     if None not in {of_header, sidecar.unit} and of_header != sidecar.unit:
         raise _error("unit", path, f"places in {sidecar.unit}, as the sidecar says", f"{of_header} in the header")
+    # The parser's own buffers are larger than the table: given back, they serve the maps.
+    pa.default_memory_pool().release_unused()
     yield from wafers(source, limits)
 
 
