@@ -19,6 +19,10 @@
 ``semi_e142``          SEMI E142 XML substrate map, through ``semi_xml``; ``semi_e142_places`` (dies by coordinates)
 ``stdf``               STDF V4 wafer sort: ``stdf_records`` (bytes), ``stdf_wafer`` (dies of one wafer)
 ``compressed``         gzip and zstd around any of them
+``mixedwm38``          the published MixedWM38 arrays; ``npz_arrays`` reads both archives, without pickles
+``wm811k_pickle``      the original LSWMD.pkl, unpickled by ``wm811k_child`` in a process of its own, with ``wm811k_stand_ins``
+``points_table``       CSV and Parquet, one row per defect: ``points_columns`` (names), ``points_sidecar``, ``points_csv`` and
+                       ``points_parquet`` (rows), ``points_groups`` (which wafer), ``points_wafers`` (maps)
 ``canonical``          our own Parquet shard of wafers of any source (``canonical_rows``)
 =====================  =================================================================================
 """

@@ -8,16 +8,12 @@ or -1, means unlabelled.
 
 from __future__ import annotations
 
-import struct
-import tokenize
-import zipfile
-import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.lib import format as npy
 
 from inspection.errors import FormatError
+from inspection.formats.npz_arrays import load, names
 from inspection.wafer.maps import FAIL, DieMap, SourceWafer, WaferInfo
 
 if TYPE_CHECKING:
@@ -30,38 +26,11 @@ if TYPE_CHECKING:
 
 REQUIRED = ("pixels", "offsets", "shapes")
 OPTIONAL = ("label", "classes", "row", "lot", "wafer")
-ZIP = b"PK\x03\x04"
-_BLOCK = 1 << 20
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    struct.error,
-    UnicodeDecodeError,
-    SyntaxError,
-    OSError,
-    TypeError,
-    OverflowError,
-    RecursionError,
-    tokenize.TokenError,
-    UserWarning,
-)
-"""What the zip and npy readers raise on damaged bytes: RuntimeError where a flag says encrypted, OSError on a seek to
-nowhere, TokenError and UserWarning (where warnings are errors) on a header that looks like one of Python 2."""
 
 
 def recognises(head: bytes, path: Path) -> bool:
     """Whether ``path`` is a zip that holds the required arrays."""
-    if not head.startswith(ZIP):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {f"{n}.npy" for n in REQUIRED} <= set(archive.namelist())
-    except _BROKEN:
-        return False
+    return set(REQUIRED) <= names(head, path)
 
 
 def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
@@ -83,7 +52,7 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     -----
     The maps are read-only views of one array: no copy is made.
     """
-    arrays = _load(path, limits)
+    arrays = load(path, (*REQUIRED, *OPTIONAL), limits, _error)
     if missing := [n for n in REQUIRED if n not in arrays]:
         raise _error("arrays", path.name, "pixels, offsets, shapes", f"no {', '.join(missing)}")
     pixels, offsets, shapes = arrays["pixels"], arrays["offsets"], arrays["shapes"]
@@ -117,48 +86,6 @@ def _error(code: str, where: str, expected: str, got: object) -> FormatError:
         got=got,
         action="Write the archive again; the README names its arrays.",
     )
-
-
-def _load(path: Path, limits: Ingest) -> dict[str, NDArray]:
-    """The arrays we know, each read once, never more bytes than the limit."""
-    size = path.stat().st_size
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
-            wanted = [members[n] for n in (*REQUIRED, *OPTIONAL) if n in members]
-            unpacked = sum(i.file_size for i in wanted)
-            if max(unpacked, size) > limits.max_file_bytes:
-                raise _error("size", path.name, f"at most {limits.max_file_mb} MiB unpacked", f"{max(unpacked, size) / 2**20:.1f} MiB")
-            return {i.filename.removesuffix(".npy"): _array(archive, i) for i in wanted}
-    except FormatError:
-        raise
-    except _BROKEN as error:
-        raise _error("damaged", path.name, "a complete .npz archive", f"{type(error).__name__}: {error}") from error
-
-
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray:
-    """One array, its header held against the member's size before any memory is taken for it."""
-    with archive.open(member) as file:
-        version = npy.read_magic(file)
-        header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
-        if header is None:
-            raise _error("damaged", member.filename, "npy version 1.0 or 2.0", version)
-        shape, fortran, dtype = header(file)
-        if dtype.hasobject or dtype.kind not in "biufUS":
-            raise _error("arrays", member.filename, "numbers or text without pickles", dtype)
-        expected = dtype.itemsize
-        for length in shape:
-            expected *= int(length)
-        if expected != member.file_size - file.tell() or expected < 0:
-            raise _error("damaged", member.filename, f"{expected} bytes of data", member.file_size - file.tell())
-        content = bytearray()
-        while block := file.read(_BLOCK):
-            content += block
-    if len(content) != expected:
-        raise _error("damaged", member.filename, f"{expected} bytes of data", len(content))
-    array = np.frombuffer(content, dtype=dtype).reshape(shape, order="F" if fortran else "C")
-    array.flags.writeable = False
-    return array
 
 
 def _check_places(pixels: NDArray, offsets: NDArray, shapes: NDArray) -> None:

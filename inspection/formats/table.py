@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError, InputNotFoundError, UnknownFormatError
-from inspection.formats import compressed, diemap_archive, klarf1, klarf18, sinf, stdf
+from inspection.formats import compressed, diemap_archive, klarf1, klarf18, mixedwm38, npz_arrays, sinf, stdf, wm811k_pickle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +55,18 @@ def _read_semi(name: str, path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     return {"g85": semi_g85, "e142": semi_e142}[name].read(path, limits)
 
 
+def _is_points(head: bytes, path: Path) -> bool:
+    from inspection.formats import points_table  # noqa: PLC0415 - as above
+
+    return points_table.recognises(head, path)
+
+
+def _read_points(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
+    from inspection.formats import points_table  # noqa: PLC0415 - as above
+
+    return points_table.read(path, limits)
+
+
 FORMATS = (
     Format("klarf1", "KLARF 1.0, 1.1, 1.2", klarf1.recognises, klarf1.read),
     Format("klarf18", "KLARF 1.8", klarf18.recognises, klarf18.read),
@@ -64,13 +76,17 @@ FORMATS = (
         diemap_archive.recognises,
         diemap_archive.read,
     ),
+    Format("mixedwm38", "MixedWM38 (.npz with arr_0, arr_1)", mixedwm38.recognises, mixedwm38.read),
+    Format("wm811k_pickle", "WM-811K (LSWMD.pkl)", wm811k_pickle.recognises, wm811k_pickle.read),
     Format("sinf", "SINF die map", sinf.recognises, sinf.read),
     Format("semi_g85", "SEMI G85 XML die map", partial(_is_semi, "g85"), partial(_read_semi, "g85")),
     Format("semi_e142", "SEMI E142 XML substrate map", partial(_is_semi, "e142"), partial(_read_semi, "e142")),
     Format("stdf", "STDF V4", stdf.recognises, stdf.read),
     Format("raster", "raster (.npy, TIFF, PNG, JPEG, zarr, raw) with a YAML sidecar", _is_raster, _read_raster),
+    # The last: its marks are the weakest, a header of text.
+    Format("points", "points (.csv, .parquet)", _is_points, _read_points),
 )
-_STORE = FORMATS[-1]
+_STORE = FORMATS[-2]
 """The one format that may be a folder: a zarr store."""
 
 
@@ -129,7 +145,7 @@ def _inside(path: Path) -> Format:
             got="a compressed file in a compressed file",
             action="Unpack it once and hand it in again.",
         )
-    with compressed.whole(path) if head.startswith(diemap_archive.ZIP) else compressed.beginning(path, head) as inner:
+    with compressed.whole(path) if head.startswith(npz_arrays.ZIP) else compressed.beginning(path, head) as inner:
         found = _by_content(head, inner)
     return Format(found.name, f"{found.title}, compressed", found.recognises, partial(_read_inside, found))
 

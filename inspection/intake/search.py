@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from inspection.errors import InputError, InputNotFoundError
+from inspection.formats import points_sidecar
 from inspection.formats.compressed import inner_name, sidecar_of
 from inspection.formats.raster_sidecar import SIDECARS
 from inspection.intake.labels import LABELS_NAME
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Notice = Callable[[str, str], None]
 
 RASTERS = (".npy", ".tif", ".tiff")
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 PIECE = 1 << 20
 _HEAD, _TAIL = 4_096, 128
 _ZIP_TAIL = 65_557  # the end record (22 bytes) and the longest comment that may follow it
@@ -128,8 +130,11 @@ def safe_name(name: str) -> str:
 
 
 def sidecar(path: Path) -> Path | None:
-    """The YAML file that belongs to a raster, packed or not, as its reader will look for it; None = no raster, or it has none."""
-    return sidecar_of(path) if Path(inner_name(path.name)).suffix.lower() in RASTERS else None
+    """The YAML file that belongs to a raster or a table of points, packed or not, as its reader will look for it; None = it has none."""
+    suffix = Path(inner_name(path.name)).suffix.lower()
+    if suffix in TABLES:
+        return sidecar_of(path) or points_sidecar.sidecar_path(path)
+    return sidecar_of(path) if suffix in RASTERS else None
 
 
 def content_sha256(parts: Sequence[Path]) -> str:
@@ -147,7 +152,7 @@ def content_sha256(parts: Sequence[Path]) -> str:
 
 
 def with_sidecar(path: Path) -> tuple[Path, ...]:
-    """A file and, for a raster that has one, its sidecar."""
+    """A file and its sidecar, if it has one."""
     beside = sidecar(path)
     # A sidecar that is a link could lead out of the source: it is not taken.
     return (path,) if beside is None or beside.is_symlink() else (path, beside)
