@@ -27,6 +27,8 @@ MAX_BYTES = 192 * 2**20
 """Of a decoded picture, all its channels together."""
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Values of a pixel in the file, by PNG colour type; 3 is a palette."""
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""First row and column and their steps, of each pass of an interlaced PNG."""
 LUMINANCE = (0.114, 0.587, 0.299)
 """Weights of blue, green and red: ITU-R BT.601."""
 LOSSY = "JPEG changes values beside every edge: without a threshold in the sidecar, pixels around a defect count as defects"
@@ -138,8 +140,7 @@ def _check_png(data: bytes, frame: Frame, path: Path) -> None:
 
     The decoder would give the upper part of a picture whose header claims fewer rows than it has.
     """
-    place, unpack, got = len(PNG), zlib.decompressobj(), 0
-    interlaced, wanted = data[28] == 1, frame.height * (1 + -(-frame.width * PNG_CHANNELS[data[25]] * data[24] // 8))
+    place, unpack, got, wanted = len(PNG), zlib.decompressobj(), 0, _unfiltered_bytes(data, frame)
     while True:
         length = int.from_bytes(data[place : place + 4], "big")
         kind, end = data[place + 4 : place + 8], place + 8 + length
@@ -147,13 +148,20 @@ def _check_png(data: bytes, frame: Frame, path: Path) -> None:
             raise truncated(path, f"{end + 4} bytes and the end of a PNG file", len(data))
         if zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise damaged(path, f"the checksum of block {kind!r} at {place}", "another")
-        if kind == b"IDAT" and not interlaced:
+        if kind == b"IDAT":
             got += _unpacked_bytes(unpack, data[place + 8 : end], wanted - got, path)
         if kind == b"IEND":
             break
         place = end + 4
-    if not interlaced and got != wanted:
+    if got != wanted:
         raise damaged(path, f"{wanted} bytes of pixels", got)
+
+
+def _unfiltered_bytes(data: bytes, frame: Frame) -> int:
+    """Bytes of pixels that a PNG file has once it is unpacked: each row begins with the number of its filter."""
+    bits, passes = PNG_CHANNELS[data[25]] * data[24], ADAM7 if data[28] else ((0, 0, 1, 1),)
+    sides = [(len(range(top, frame.height, down)), len(range(left, frame.width, across))) for top, left, down, across in passes]
+    return sum(rows * (1 + -(-columns * bits // 8)) for rows, columns in sides if columns)
 
 
 def _unpacked_bytes(unpack: zlib._Decompress, data: bytes, left: int, path: Path) -> int:
