@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from raster_samples import content
 
 from inspection.errors import FormatError
+from inspection.formats import png_blocks, raster_picture, raster_stream
 from inspection.formats.raster_kinds import open_raster
 from inspection.params import Ingest
 
@@ -101,14 +102,51 @@ def test_a_png_whose_header_claims_other_rows_is_refused(tmp_path, rows):
     refused(png(tmp_path / "a.png", rows, 47, zlib.compress(np.insert(GREY, 0, 0, axis=1).tobytes())), "damaged")
 
 
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize("colour", [0, 2])
 @pytest.mark.parametrize(("rows", "columns"), [(100_000, 100_000), (2**31 - 1, 2**31 - 1), (15_000, 15_000)])
-def test_a_png_header_of_many_pixels_is_refused_before_any_memory_is_taken(tmp_path, rows, columns):
-    path = png(tmp_path / "a.png", rows, columns, zlib.compress(bytes(2000)))
+def test_a_png_header_of_many_pixels_is_refused_before_memory_is_taken(tmp_path, rows, columns, colour, interlaced):
+    path = png(tmp_path / "a.png", rows, columns, zlib.compress(bytes(2000)), colour=colour, interlaced=interlaced)
     tracemalloc.start()
-    with pytest.raises(FormatError, match=r"raster\.(size|header|row)"):
-        content(path)
-    assert tracemalloc.get_traced_memory()[1] < 2**20
+    with pytest.raises(FormatError, match=r"raster\.(size|header|row|damaged)"), open_raster(path, Ingest(max_file_mb=8_000)) as stream:
+        list(stream.strips())
+    assert tracemalloc.get_traced_memory()[1] < 36 * 2**20
     tracemalloc.stop()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    dtype=st.sampled_from([np.uint8, np.uint16]),
+    strip=st.integers(1, 4_000),
+    filters=st.lists(st.integers(0, 4), min_size=1, max_size=9),
+    seed=st.integers(0, 2**32),
+)
+def test_a_large_grey_png_is_read_row_by_row_as_the_reference_does(tmp_path_factory, shape, dtype, strip, filters, seed):
+    random, path = np.random.default_rng(seed), tmp_path_factory.mktemp("png") / "a.png"
+    lines = random.integers(0, 256, (shape[0], 1 + shape[1] * np.dtype(dtype).itemsize), dtype=np.uint8)
+    lines[:, 0] = np.resize(filters, shape[0])
+    png(path, *shape, zlib.compress(lines.tobytes()), bits=8 * np.dtype(dtype).itemsize)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raster_picture, "WHOLE_BYTES", 0)
+        patch.setattr(raster_stream, "STRIP_BYTES", strip)
+        patch.setattr(png_blocks, "PIECE", strip // 2 + 1)
+        got = content(path)
+    np.testing.assert_array_equal(got, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+
+
+def test_a_large_grey_png_that_lies_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(raster_picture, "WHOLE_BYTES", 0)
+    lines = np.insert(GREY, 0, 0, axis=1)
+    for rows in (60, 62):
+        refused(png(tmp_path / "a.png", rows, 47, zlib.compress(lines.tobytes())), "damaged")
+    lines[30, 0] = 5
+    refused(png(tmp_path / "a.png", 61, 47, zlib.compress(lines.tobytes())), "damaged")
+    whole = saved(tmp_path, GREY).read_bytes()
+    for cut in (*range(9, len(whole), 61), len(whole) - 1):
+        (tmp_path / "a.png").write_bytes(whole[:cut])
+        with pytest.raises(FormatError):
+            content(tmp_path / "a.png")
 
 
 def test_a_jpeg_header_of_many_pixels_is_refused(tmp_path):
