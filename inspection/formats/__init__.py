@@ -11,7 +11,8 @@
 ``diemap_archive``     ``.npz`` of many die maps
 ``raster``             pixels with a YAML sidecar (``raster_sidecar``), as a stream of strips (``raster_stream``) of any
                        of ``raster_kinds``: ``raster_npy``, ``raster_raw`` (both ``raster_plain``), ``raster_tiff``
-                       (``raster_tiff_tags``, ``raster_tiff_codecs``), ``raster_picture`` (PNG and JPEG), ``raster_zarr``
+                       (``raster_tiff_tags``, ``raster_tiff_codecs``), ``raster_picture`` (PNG and JPEG: ``png_blocks``,
+                       ``png_rows``, ``jpeg_markers``), ``raster_zarr``
                        (``zarr_store``, ``zarr_metadata``, ``zarr_array``, ``zarr_codecs``); TIFF and zarr in pieces
                        (``raster_segments``)
 ``sinf``               SINF die map: ``diemap_cells`` (rows of bin codes), ``diemap_frame`` (to the wafer frame)

@@ -1,8 +1,7 @@
-"""Rasters in PNG and JPEG: pictures small enough to be decoded whole, their size checked before that."""
+"""Rasters in PNG and JPEG: decoded whole, their size checked before that; large grey PNG row by row."""
 
 from __future__ import annotations
 
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,23 +9,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
+from inspection.formats import png_blocks
 from inspection.formats.jpeg_markers import START, Frame, ends, jpeg_frame
+from inspection.formats.png_blocks import GREY
+from inspection.formats.png_blocks import MAGIC as PNG
 from inspection.formats.raster_stream import check_size, damaged, rows_of, truncated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
+    from inspection.formats.png_blocks import Header
     from inspection.formats.raster_stream import RasterStream
     from inspection.params import Ingest
 
-PNG = b"\x89PNG\r\n\x1a\n"
-MAX_BYTES = 192 * 2**20
-"""Of a decoded picture, all its channels together."""
-PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Values of a pixel in the file, by PNG colour type; 3 is a palette."""
+MAX_BYTES = 96 * 2**20
+"""Of a picture that is decoded whole, all its channels together; the decoder holds it twice."""
+WHOLE_BYTES = 16 * 2**20
+"""Grey PNG up to this size is decoded whole, above it row by row."""
 LUMINANCE = (0.114, 0.587, 0.299)
 """Weights of blue, green and red: ITU-R BT.601."""
 LOSSY = "JPEG changes values beside every edge: without a threshold in the sidecar, pixels around a defect count as defects"
@@ -77,24 +80,47 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
     FormatError
         ``raster.header``, ``raster.truncated``, ``raster.damaged``; ``raster.size``: more than ``MAX_BYTES`` of pixels.
     """
-    if (size := path.stat().st_size) > MAX_BYTES + 2**20:
-        raise _too_large(path, f"a file of {size} bytes")
-    data = path.read_bytes()
-    is_png = data.startswith(PNG)
-    frame = _png_frame(data, path) if is_png else jpeg_frame(data)
-    if frame is None:
-        raise damaged(path, "the size of a JPEG picture before its first scan", "none")
-    dtype = np.dtype(np.uint16 if frame.bits > 8 else np.uint8)
-    check_size(path, (frame.height, frame.width), dtype, limits)
-    if frame.height * frame.width * frame.channels * dtype.itemsize > MAX_BYTES:
-        raise _too_large(path, f"{frame.height} x {frame.width} pixels in {frame.channels} channel(s) of {frame.bits} bits")
-    if is_png:
-        _check_png(data, frame, path)
-    elif not ends(data):
-        raise truncated(path, "the end mark of a JPEG file", "none")
+    with path.open("rb") as file:
+        is_png = file.read(len(PNG)) == PNG
+        header = png_blocks.read_header(file, path) if is_png else None
+        if header is not None and _goes_row_by_row(header):
+            stream = _row_by_row(path, file, header)
+            check_size(path, stream.shape, stream.dtype, limits)
+            yield stream
+            return
+        if (size := path.stat().st_size) > MAX_BYTES + 2**20:
+            raise _too_large(path, f"a file of {size} bytes")
+        file.seek(0)
+        data = file.read()
+        # Palettes may come with opacity, and grey with opacity is decoded to four channels.
+        frame = jpeg_frame(data) if header is None else Frame(header.height, header.width, 1 if header.colour == GREY else 4, header.bits)
+        if frame is None:
+            raise damaged(path, "the size of a JPEG picture before its first scan", "none")
+        dtype = np.dtype(np.uint16 if frame.bits > 8 else np.uint8)
+        check_size(path, (frame.height, frame.width), dtype, limits)
+        if frame.height * frame.width * frame.channels * dtype.itemsize > MAX_BYTES:
+            raise _too_large(path, f"{frame.height} x {frame.width} pixels in {frame.channels} channel(s) of {frame.bits} bits")
+        if header is not None:
+            for _ in png_blocks.unpacked(file, path, header):
+                pass  # all checksums, and all rows: the decoder gives the upper part of a picture that has more
+        elif not ends(data):
+            raise truncated(path, "the end mark of a JPEG file", "none")
     pixels = _decoded(data, frame, path)
     weights, notes = _grey(pixels)
     yield PictureStream(pixels, weights, notes if is_png else (*notes, LOSSY))
+
+
+def _goes_row_by_row(header: Header) -> bool:
+    """Whether a PNG is worth it (the loop over its bytes is compiled first) and simple enough."""
+    plain = header.colour == GREY and header.bits >= 8 and not header.interlaced
+    return plain and header.unpacked_bytes > WHOLE_BYTES
+
+
+def _row_by_row(path: Path, file: BinaryIO, header: Header) -> RasterStream:
+    """The stream of a large grey PNG."""
+    from inspection.formats.png_rows import PngStream  # noqa: PLC0415 - only a large one pays for the compiler
+
+    return PngStream(path, file, header)
 
 
 def _decoded(data: bytes, frame: Frame, path: Path) -> NDArray:
@@ -119,53 +145,6 @@ def _grey(pixels: NDArray) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
     if all(np.array_equal(pixels[..., 0], pixels[..., channel]) for channel in (1, 2)):
         return None, tuple(notes)
     return LUMINANCE, (*notes, "colour is reduced to its luminance")
-
-
-def _png_frame(data: bytes, path: Path) -> Frame:
-    """The size that a PNG file claims. Source: PNG (Third Edition), 11.2.1."""
-    if len(data) < 33 or data[12:16] != b"IHDR":
-        raise truncated(path, "a PNG header of 33 bytes", len(data))
-    width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    bits, colour = data[24], data[25]
-    if colour not in PNG_CHANNELS or bits not in {1, 2, 4, 8, 16}:
-        raise damaged(path, "a colour type and depth that PNG knows", f"type {colour}, {bits} bits")
-    # Palettes may come with opacity, and grey with opacity is decoded to four channels.
-    return Frame(height, width, 1 if colour == 0 else 4, bits)
-
-
-def _check_png(data: bytes, frame: Frame, path: Path) -> None:
-    """Every block whole and its checksum right, and exactly as many bytes of pixels as the header claims.
-
-    The decoder would give the upper part of a picture whose header claims fewer rows than it has.
-    """
-    place, unpack, got = len(PNG), zlib.decompressobj(), 0
-    interlaced, wanted = data[28] == 1, frame.height * (1 + -(-frame.width * PNG_CHANNELS[data[25]] * data[24] // 8))
-    while True:
-        length = int.from_bytes(data[place : place + 4], "big")
-        kind, end = data[place + 4 : place + 8], place + 8 + length
-        if len(data) < end + 4:
-            raise truncated(path, f"{end + 4} bytes and the end of a PNG file", len(data))
-        if zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            raise damaged(path, f"the checksum of block {kind!r} at {place}", "another")
-        if kind == b"IDAT" and not interlaced:
-            got += _unpacked_bytes(unpack, data[place + 8 : end], wanted - got, path)
-        if kind == b"IEND":
-            break
-        place = end + 4
-    if not interlaced and got != wanted:
-        raise damaged(path, f"{wanted} bytes of pixels", got)
-
-
-def _unpacked_bytes(unpack: zlib._Decompress, data: bytes, left: int, path: Path) -> int:
-    """How many bytes ``data`` unfolds to; at most one more than are ``left``."""
-    count = 0
-    try:
-        while data and count <= left:
-            count += len(unpack.decompress(data, 2**20))
-            data = unpack.unconsumed_tail
-    except zlib.error as error:
-        raise damaged(path, "pixels packed by deflate", error) from error
-    return count
 
 
 def _too_large(path: Path, got: str) -> FormatError:

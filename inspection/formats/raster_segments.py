@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Decode = Callable[[int, int], NDArray | None]
 """The piece at (row, column) of the grid: an array that covers at least what of it lies in the picture; None = only fill."""
 
-SEGMENT_BYTES = 128 * 2**20
+SEGMENT_BYTES = 64 * 2**20
 """Most that one piece may hold: it has to be decoded whole."""
 BAND_BYTES = 48 * 2**20
 MAX_PASSES = 32

@@ -107,7 +107,7 @@ def decode(data: bytes, coding: Coding, shape: tuple[int, int], inside: tuple[in
         data = bytes(imagecodecs.bitorder_decode(data))
     size = coding.size(height, width)
     raw = _unpacked(data, coding.compression, size)
-    if len(raw) < size:
+    if len(raw) < size or (coding.compression == LZW and len(raw) == size + _SLACK):  # LZW stops quietly at the end of the output
         raise ValueError(f"{len(raw)} bytes of {size}")
     if coding.packed:
         pixels = imagecodecs.packints_decode(bytes(raw[:size]), coding.dtype, coding.packed, runlen=width)

@@ -99,6 +99,8 @@ class FolderStore:
             status = (self.path / key).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except (OSError, ValueError) as error:  # a name that no file can have, links in a circle
+            raise damaged(self.path, f"a readable file at {key:.80}", error) from error
         if not stat.S_ISREG(status.st_mode):
             raise damaged(self.path, f"a plain file at {key}", "another kind")
         return status.st_size
@@ -115,11 +117,14 @@ class FolderStore:
                 action="Put the files themselves into the folder.",
             )
         # A pipe that took the file's place since its size was asked for would wait for ever.
-        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
-            data = os.pread(descriptor, length, start)
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            try:
+                data = os.pread(descriptor, length, start)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise damaged(self.path, f"a readable file at {key:.80}", error) from error
         if len(data) != length:
             raise truncated(self.path, f"{length} bytes from {start} in {key}", len(data))
         return data
