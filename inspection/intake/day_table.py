@@ -90,5 +90,5 @@ def _silences(at: pd.Series, days: pd.DatetimeIndex, clock: pd.Timestamp) -> NDA
     gaps = pd.Series(np.diff(times, prepend=times[:1]), index=pd.DatetimeIndex(times))
     ending = gaps.groupby(pd.DatetimeIndex(gaps.index).floor("D")).max().reindex(days, fill_value=pd.Timedelta(0)).to_numpy()
     ends = np.minimum((days + _DAY).to_numpy(), np.datetime64(clock))
-    last = times[np.searchsorted(times, ends, side="right") - 1]
+    last = times[np.maximum(np.searchsorted(times, ends) - 1, 0)]
     return np.asarray(np.maximum(ending, ends - last) / np.timedelta64(_HOUR.to_timedelta64()), np.float64)
