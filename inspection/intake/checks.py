@@ -53,7 +53,7 @@ def lot_checks(wafers: pd.DataFrame, lots: pd.DataFrame, unexpected: Iterable[Un
     faults: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for suite, fault, named in unexpected:
         if suite in {WAFERS, LOTS}:
-            faults[named[0], named[1]][fault].append(str(named[2]) if suite == WAFERS else "")
+            faults[named[0], named[1]][fault].append(named[2] if suite == WAFERS and isinstance(named[2], str) else "")
     sizes = wafers.groupby(["lot", "layer"]).size()
     compared = ("product", "inspections", "background", "background_low", "background_high", "odds_of_no_defect", "lots_missing", "missing")
     found = []
@@ -62,6 +62,7 @@ def lot_checks(wafers: pd.DataFrame, lots: pd.DataFrame, unexpected: Iterable[Un
         maps = int(sizes[key])
         statistics = {"wafers": maps if key[0] == "" else row["wafers"], "maps": maps, "history_lots": row["history"]}
         statistics |= {name: row[name] for name in compared}
+        statistics["evidence"] = {"slots_missing": [f"slot {slot}" for slot in row["missing"]]} if "slots_missing" in faults[key] else {}
         found.append(_check("lot", key, None, row, faults[key], statistics))
     return found
 
@@ -83,7 +84,8 @@ def day_checks(days: pd.DataFrame, unexpected: Iterable[Unexpected]) -> list[Che
 def _check(
     suite: str, key: tuple[str, str], day: date | None, row: dict[str, Any], faults: dict[str, list[str]], statistics: dict[str, Any]
 ) -> Check:
-    evidence = {fault: [name for name in names if name][:SHOWN] for fault, names in faults.items()}
+    named = {fault: list(dict.fromkeys(filter(None, names))) for fault, names in faults.items()} | statistics.pop("evidence", {})
+    evidence = {fault: names[:SHOWN] for fault, names in named.items() if names}
     return Check(
         suite=suite,
         lot=key[0],
@@ -91,7 +93,7 @@ def _check(
         day=day,
         cold_start=bool(row["cold_start"]),
         failed={fault: len(names) for fault, names in sorted(faults.items())},
-        statistics={name: _json(value) for name, value in statistics.items()} | {"evidence": {k: v for k, v in evidence.items() if v}},
+        statistics={name: _json(value) for name, value in statistics.items()} | {"evidence": evidence},
     )
 
 

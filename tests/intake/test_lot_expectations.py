@@ -103,8 +103,10 @@ def test_each_planted_fault_is_caught_by_its_own_expectation_and_nothing_clean_i
     failed = {key: check.failed for key, check in checks.items() if check.failed}
     expected = {(name, "M1"): faults for name, (_, faults) in FAULTS.items() if faults}
     assert failed == expected | {("layer", "M2"): {"layer_wrong": 1}}
-    assert checks["slot", "M1"].statistics["evidence"] == {"slot_twice": ["07", "12"]}
-    assert checks["missing", "M1"].statistics["missing"] == [5, 9]
+    assert checks["slot", "M1"].statistics["evidence"] == {"slot_twice": ["07", "12"], "slots_missing": ["slot 7"]}
+    assert checks["missing", "M1"].statistics["evidence"] == {"slots_missing": ["slot 5", "slot 9"]}
+    assert checks["noname", "M1"].statistics["evidence"] == {}
+    assert checks["twice", "M1"].statistics["evidence"] == {"wafer_twice": ["04"]}
     assert all(not check.cold_start for key, check in checks.items() if key[1] == "M1" and not key[0].startswith("H"))
     with store.read() as connection:
         assert {(row["lot"], row["layer"]) for row in validations.failing(connection, "lot")} == set(failed)
