@@ -117,7 +117,7 @@ def ingest(
 
 @app.command()
 def validate(from_snapshot: SnapshotOption = False, workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
-    """Check each new lot with Great Expectations and rebuild the Data Docs."""
+    """Check each new lot and day with Great Expectations and rebuild the Data Docs; what fails is reported and stops nothing."""
     _stage("validate_snapshot" if from_snapshot else "validate", workspace, as_json=json)
 
 

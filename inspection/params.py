@@ -40,11 +40,19 @@ class Ingest(Section):
 
 
 class Validate(Section):
-    """Physical limits per wafer and expectations per lot."""
+    """Physical limits per wafer, and expectations per lot and per day.
+
+    With fewer than ``history_lots`` earlier lots of its product and layer, or ``history_days`` earlier days, nothing is
+    compared with history: a cold start. ``odds``: how improbable in the history a figure must be to be reported.
+    """
 
     edge_tolerance_um: float = Field(default=1_000.0, ge=0)
     max_outside_share: Share = 0.01
     slots_per_lot: PositiveInt = 25
+    inspection_pause_h: float = Field(default=6.0, gt=0)
+    history_lots: PositiveInt = 8
+    history_days: PositiveInt = 14
+    odds: float = Field(default=1e-4, gt=0, lt=0.1)
 
 
 class Recipe(Section):

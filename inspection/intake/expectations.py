@@ -1,52 +1,38 @@
-"""What a lot must look like: one Great Expectations suite over a table of per-wafer facts, with Data Docs.
+"""Great Expectations: one project per workspace, one checkpoint per suite, one run of each for all lots of a call, Data Docs.
 
-The only importer of Great Expectations; importing this module is cheap, using it takes the engine's five seconds once.
+The only caller of Great Expectations; importing this module is cheap, using it takes the engine's five seconds once. A run is
+a validation of one table with a row for every wafer, lot or day and tool: a thousand lots take little longer than one.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
-from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspection.errors import EngineError
-from inspection.intake.docs import make_offline, write_index
-from inspection.intake.search import safe_name
-from inspection.params import Ingest
+from inspection.intake.docs import make_offline
+from inspection.intake.suites import INDEX, expectations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import pandas as pd
 
     from inspection.params import Validate
 
-    LotKey = tuple[str, str]
-
-DIAMETERS_MM = (25.4, 50.0, 50.8, 51.0, 75.0, 76.0, 76.2, 100.0, 125.0, 130.0, 150.0, 200.0, 300.0, 450.0)
-"""Diameters that wafers are made in."""
-
-SEPARATE_LOTS = 60
-"""So many lots of one call get a validation and a page of their own; the rest share one."""
-
-SUITE = "lot"
+KEPT_RUNS = 30
+"""Runs of each suite whose results and pages stay on disk; the store keeps every result."""
 _SITE = "uncommitted/data_docs/local_site"
 
 
-@dataclass(frozen=True)
-class LotCheck:
-    """The result of one lot and layer; ``failed`` counts the unexpected rows of each expectation that failed."""
+class Unexpected(NamedTuple):
+    """A row that is not as expected: its suite, the fault, and its values of the columns in ``INDEX``."""
 
-    lot: str
-    layer: str
-    success: bool
-    failed: dict[str, int]
-    wafers: int
+    suite: str
+    fault: str
+    row: tuple[Any, ...]
 
 
 def site(folder: Path) -> Path:
@@ -54,151 +40,98 @@ def site(folder: Path) -> Path:
     return folder / "gx" / _SITE / "index.html"
 
 
-def validate_lots(
-    facts: pd.DataFrame,
+def run_suites(
+    tables: Mapping[str, pd.DataFrame],
     folder: Path,
     params: Validate,
     progress: Callable[[int, int], None] | None = None,
-) -> list[LotCheck]:
-    """Run the suite on each lot and layer, and build the Data Docs of these runs.
-
-    The suite: every wafer has a name, is there once per layer and time of inspection, sits in a slot from 1 to
-    ``slots_per_lot`` (where the source says which), has 0 to 20 million defects and a diameter that wafers are made in;
-    a lot has 1 to ``slots_per_lot`` wafers. Wafers of sources without lot names are one block, of any size.
+) -> list[Unexpected]:
+    """Run the checkpoint of each suite on its table, store the results below ``folder``, and build their Data Docs.
 
     Parameters
     ----------
-    facts : DataFrame
-        One row per wafer: ``lot layer wafer slot kind defects diameter_mm label inspected_at source index``.
+    tables : mapping of suite to DataFrame
+        Suites of :mod:`inspection.intake.suites`; an empty table is passed over.
     folder : Path
         Holds the Great Expectations project; rebuilt from this code each time, only results and pages stay.
     params : Validate
     progress : callable (done, total), optional
-        Lots.
+        Suites, and the pages as the last step.
 
     Returns
     -------
-    list of LotCheck
-        One per lot and layer, sorted.
+    list of Unexpected
 
     Raises
     ------
     EngineError
         An expectation could not be computed.
     """
-    if facts.empty:
+    filled = {suite: table for suite, table in tables.items() if len(table)}
+    if not filled:
         return []
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import: must be set before
-    table = prepare(facts)
-    keys = sorted(set(zip(table["lot"], table["layer"], strict=True)))
     project = _Project(folder, params)
-    checks: list[LotCheck] = []
-    for run_keys in _runs(keys):
-        wanted = pd.MultiIndex.from_arrays([table["lot"], table["layer"]]).isin(run_keys)
-        part = table[wanted].reset_index(drop=True)
-        checks += _checks_of(run_keys, part, project.run(_run_name(run_keys), part))
+    found: list[Unexpected] = []
+    for done, (suite, table) in enumerate(filled.items(), 1):
+        found += project.run(suite, table)
         if progress is not None:
-            progress(len(checks), len(keys))
+            progress(done, len(filled) + 1)
     project.build_docs()
-    return checks
-
-
-def prepare(facts: pd.DataFrame) -> pd.DataFrame:
-    """The table that the suite sees: facts with plain types, and ``wafers_in_lot``.
-
-    A wafer without a lot gets its place as its name, and no ``wafers_in_lot``: nothing bounds a block without a lot
-    name.
-    """
-    table = facts.copy()
-    nameless = table["lot"] == ""
-    place = table["source"] + " #" + table["index"].astype(str)
-    table["wafer"] = table["wafer"].where(table["wafer"] != "", None).where(~nameless, place)
-    table["slot"] = pd.to_numeric(table["slot"])
-    table["inspected_at"] = table["inspected_at"].map(lambda time: "" if pd.isna(time) else str(time))
-    distinct = table.groupby(["lot", "layer"])["wafer"].transform("nunique").astype("float64")
-    table["wafers_in_lot"] = distinct.where(~nameless)
-    return table
-
-
-def _runs(keys: Sequence[LotKey]) -> Iterator[list[LotKey]]:
-    for key in keys[:SEPARATE_LOTS]:
-        yield [key]
-    if len(keys) > SEPARATE_LOTS:
-        yield [*keys[SEPARATE_LOTS:]]
-
-
-def _run_name(keys: Sequence[LotKey]) -> str:
-    # The name becomes a folder: safe characters for people, a hash so that two lots never share it.
-    digest = hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:8]
-    if len(keys) > 1:
-        return f"{len(keys)}-further-lots-{digest}"
-    lot, layer = keys[0]
-    return f"{safe_name(lot)[:60] if lot else 'without-lot'}-{safe_name(layer)[:40] if layer else 'no-layer'}-{digest}"
-
-
-def _checks_of(keys: Sequence[LotKey], part: pd.DataFrame, results: Sequence[Any]) -> list[LotCheck]:
-    sizes = Counter(zip(part["lot"], part["layer"], strict=True))
-    failed: dict[LotKey, dict[str, int]] = {key: {} for key in keys}
-    for result in results:
-        if result.success:
-            continue
-        name = _expectation_name(result.expectation_config)
-        rows = result.result.get("unexpected_index_list")
-        if rows is None:
-            raise EngineError(
-                f"Cannot check {name}: expected the rows that fail, got {str(result.exception_info)[:300]}. "
-                "Remove the `expectations` folder of the workspace and validate again."
-            )
-        for key, count in Counter((row["lot"], row["layer"]) for row in rows).items():
-            failed[key][name] = count
-    return [LotCheck(lot, layer, not failed[lot, layer], failed[lot, layer], sizes[lot, layer]) for lot, layer in keys]
-
-
-def _expectation_name(config: Any) -> str:
-    columns = config.kwargs.get("column") or ", ".join(config.kwargs.get("column_list", ()))
-    return f"{config.type}({columns})"
+    if progress is not None:
+        progress(len(filled) + 1, len(filled) + 1)
+    return found
 
 
 class _Project:
-    """A Great Expectations project on disk: the suite, one data frame asset, results and pages of the latest runs."""
+    """A Great Expectations project on disk: suites, one data frame asset and one checkpoint each, results and pages."""
 
     def __init__(self, folder: Path, params: Validate) -> None:
         import great_expectations as gx  # noqa: PLC0415 - five seconds: only where lots are checked
 
-        self._gx, self._home = gx, folder / "gx"
-        self._names: set[str] = set()
+        self._gx, self._home, self._params = gx, folder / "gx", params
         _start_anew(self._home)
         folder.mkdir(parents=True, exist_ok=True)
         self._context = gx.get_context(mode="file", project_root_dir=str(folder))
         self._context.variables.progress_bars = {"globally": False}
-        source = self._context.data_sources.add_pandas("facts")
-        batch = source.add_dataframe_asset("wafers").add_batch_definition_whole_dataframe(SUITE)
-        suite = self._context.suites.add(gx.ExpectationSuite(SUITE, expectations=_expectations(params)))
-        self._definition = self._context.validation_definitions.add(gx.ValidationDefinition(name=SUITE, data=batch, suite=suite))
+        self._source = self._context.data_sources.add_pandas("facts")
+        self._earlier = {key.to_tuple() for key in self._context.validation_results_store.list_keys()}
 
-    def run(self, name: str, table: pd.DataFrame) -> Sequence[Any]:
-        """Validate ``table``; an earlier run of this name goes, so that the folder does not grow for ever."""
-        for old in (
-            self._home / "uncommitted/validations" / SUITE / name,
-            self._home / _SITE / "validations" / SUITE / name,
-        ):
-            shutil.rmtree(old, ignore_errors=True)
-        self._names.add(name)
-        result = self._definition.run(
-            batch_parameters={"dataframe": table},
-            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["lot", "layer", "wafer"]},
-            run_id=self._gx.RunIdentifier(run_name=name),
-        )
-        return result.results
+    def run(self, suite: str, table: pd.DataFrame) -> list[Unexpected]:
+        """Run the checkpoint of ``suite`` on ``table``."""
+        gx, context = self._gx, self._context
+        batch = self._source.add_dataframe_asset(suite).add_batch_definition_whole_dataframe(suite)
+        built = context.suites.add(gx.ExpectationSuite(suite, expectations=expectations(suite, self._params)))
+        definition = context.validation_definitions.add(gx.ValidationDefinition(name=suite, data=batch, suite=built))
+        shown = {"result_format": "COMPLETE", "unexpected_index_column_names": INDEX[suite]}
+        checkpoint = context.checkpoints.add(gx.Checkpoint(name=suite, validation_definitions=[definition], result_format=shown))
+        outcome = checkpoint.run(batch_parameters={"dataframe": table}, run_id=gx.RunIdentifier(run_name=suite))
+        return [bad for result in outcome.run_results.values() for one in result.results for bad in _unexpected(suite, one)]
 
     def build_docs(self) -> None:
-        """Write the pages of these runs and the index of all, then take everything out that would call the network."""
-        keys = self._context.validation_results_store.list_keys()
+        """Write the pages of these runs, drop those of old runs, and take everything out that would call the network."""
         suites = self._context.expectations_store.list_keys()
-        # Only what is new: with hundreds of lots on disk a full build would take as long as all checks before it.
-        self._context.build_data_docs(resource_identifiers=[*suites, *(key for key in keys if key.run_id.run_name in self._names)])
+        new = [key for key in self._context.validation_results_store.list_keys() if key.to_tuple() not in self._earlier]
+        # Only what is new: a full build would draw every run on disk again.
+        self._context.build_data_docs(resource_identifiers=[*suites, *new])
+        for kind in ("uncommitted/validations", f"{_SITE}/validations"):
+            for runs in (self._home / kind).glob("*/*"):
+                for old in sorted(runs.iterdir())[:-KEPT_RUNS]:
+                    shutil.rmtree(old, ignore_errors=True)
         make_offline(self._home / _SITE)
-        write_index(self._home / _SITE)
+
+
+def _unexpected(suite: str, result: Any) -> list[Unexpected]:
+    if result.success:
+        return []
+    fault = result.expectation_config.meta["fault"]
+    rows = result.result.get("unexpected_index_list")
+    if rows is None:
+        raise EngineError(
+            f"Cannot check {fault}: expected the rows that fail, got {str(result.exception_info)[:300]}. "
+            "Remove the `expectations` folder of the workspace and validate again."
+        )
+    return [Unexpected(suite, fault, tuple(row[name] for name in INDEX[suite])) for row in rows]
 
 
 def _start_anew(home: Path) -> None:
@@ -210,17 +143,3 @@ def _start_anew(home: Path) -> None:
     for result in (home / "uncommitted/validations").rglob("*.json"):
         if not result.read_bytes().rstrip().endswith(b"}"):
             result.unlink()
-
-
-def _expectations(params: Validate) -> list[Any]:
-    import great_expectations.expectations as gxe  # noqa: PLC0415 - see above
-
-    return [
-        gxe.ExpectColumnValuesToNotBeNull(column="wafer"),
-        gxe.ExpectCompoundColumnsToBeUnique(column_list=["lot", "layer", "wafer", "inspected_at"]),
-        gxe.ExpectColumnValuesToBeBetween(column="slot", min_value=1, max_value=params.slots_per_lot),
-        gxe.ExpectColumnValuesToBeBetween(column="wafers_in_lot", min_value=1, max_value=params.slots_per_lot),
-        gxe.ExpectColumnValuesToBeBetween(column="defects", min_value=0, max_value=Ingest().max_defects),
-        gxe.ExpectColumnValuesToBeInSet(column="diameter_mm", value_set=[*DIAMETERS_MM]),
-        gxe.ExpectColumnValuesToBeInSet(column="kind", value_set=["points", "dies"]),
-    ]

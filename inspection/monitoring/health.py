@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from inspection.store import status
+from inspection.store import status, validations
 from inspection.store.champions import read_current
 from inspection.store.database import utc_now
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from inspection.store.database import Store
+
+SHOWN = 10
+"""Failing lots and days that are named."""
 
 
 def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, Any]:
@@ -25,8 +28,10 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
         ``waiting``: ``files`` claimed but not ingested, ``wafers`` valid, unlabelled and scored by no model,
         ``judgements`` predictions that no alert rule has seen, ``notifications`` not yet sent. ``done``: ``files``
         ingested, ``wafers`` with a prediction, ``decisions`` of the champion by
-        name. ``quarantined``: ``files`` and ``wafers``. ``lots_failed``: lots and layers whose expectations fail
-        now. ``alerts``: ``open``, ``acknowledged``, ``closed``, and ``undeliverable`` notifications (dead).
+        name. ``quarantined``: ``files`` and ``wafers``. ``lots_failed``, ``days_failed``: lots and layers, and days, whose
+        expectations fail now; ``failing`` names the newest of them with their faults. ``lots_cold_start``: lots and layers
+        that physics alone has judged, for want of history. ``alerts``: ``open``, ``acknowledged``, ``closed``, and
+        ``undeliverable`` notifications (dead).
         ``champion``: None, or ``version bundle_sha256 promoted_by reason since age_s``. ``last_file``: None, or
         ``name state landed_at age_s``. Times are ISO 8601 in UTC.
     """
@@ -37,7 +42,8 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
         unscored = status.unscored(c)
         scored = status.scored(c)
         decisions = {} if model is None else status.decisions(c, model)
-        unjudged, failed = status.unjudged(c), status.failed_lots(c)
+        unjudged = status.unjudged(c)
+        lots, days, cold = validations.failing(c, validations.LOT), validations.failing(c, validations.DAY), validations.cold_starts(c)
     at = now()
     files, wafers, alerts, outbox = (counts[name] for name in ("files", "wafers", "alerts", "outbox"))
     return {
@@ -53,7 +59,10 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
             "decisions": decisions,
         },
         "quarantined": {"files": files.get("quarantined", 0), "wafers": wafers.get("quarantined", 0)},
-        "lots_failed": failed,
+        "lots_failed": len(lots),
+        "days_failed": len(days),
+        "lots_cold_start": cold,
+        "failing": [_failing(row) for row in sorted((*lots, *days), key=lambda row: -row["id"])[:SHOWN]],
         "alerts": {
             **{state: alerts.get(state, 0) for state in ("open", "acknowledged", "closed")},
             "undeliverable": outbox.get("dead", 0),
@@ -74,6 +83,11 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
             "age_s": (at - last["landed_at"]).total_seconds(),
         },
     }
+
+
+def _failing(row: dict[str, Any]) -> str:
+    subject = str(row["day"]) if row["day"] else f"{row['lot']} {row['layer']}".strip()
+    return f"{subject}: {', '.join(f'{fault} {count}' for fault, count in row['failed'].items())}"
 
 
 def _iso(time: datetime) -> str:

@@ -110,14 +110,26 @@ def ingest(workspace: Workspace, params: Params, *, report: Report = silent, sou
 
 
 def validate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """Great Expectations over every lot with new wafers; a lot that fails is recorded and stops nothing."""
+    """Great Expectations over every lot and day with new wafers; what fails is recorded and stops nothing."""
     from inspection.intake.expectations import site
-    from inspection.intake.lots import validate as check_lots
+    from inspection.intake.lots import validate as check_new
 
     with open_store(workspace) as store:
-        checks = check_lots(workspace, store, params.validate_, partial(told, report, "lots"))
-    failed = [f"{c.lot} {c.layer}: {', '.join(map(str, c.failed))}"[:200] for c in checks if not c.success]
-    return {"lots": len(checks), "failed": failed, "idle": not checks, "data_docs": str(site(workspace.expectations))}
+        checks = check_new(workspace, store, params.validate_, partial(told, report, "suites"))
+    lots, days = ([c for c in checks if c.suite == suite] for suite in ("lot", "day"))
+    cold = [c for c in lots if c.cold_start]
+    return {
+        "lots": len(lots),
+        "days": len(days),
+        "failed": [
+            f"{c.subject}: {', '.join(f'{fault} {count}' for fault, count in c.failed.items())}"[:200] for c in checks if not c.passed
+        ],
+        "cold_start": len(cold),
+        "days_cold_start": sum(c.cold_start for c in days),
+        "without_history": [f"{c.subject}: physics alone, {c.statistics['lots_missing']} earlier lots missing" for c in cold],
+        "idle": not checks,
+        "data_docs": str(site(workspace.expectations)),
+    }
 
 
 def enqueue(workspace: Workspace, _params: Params, *, report: Report = silent) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from inspection.errors import EngineError, ParamsError
-from inspection.store.tables import metadata
+from inspection.store import tables, validations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,8 @@ class Store:
         with self._refusals(
             "open", "a database that can be read and written", "Check the path, its permissions and the disk, then run again."
         ):
-            metadata.create_all(self.engine)
+            for schema in (tables, validations):  # every module that defines tables, so that all of them are known here
+                schema.metadata.create_all(self.engine)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

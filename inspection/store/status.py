@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Table, exists, func, select
 
-from inspection.store.tables import alerts, files, lot_checks, outbox, predictions, wafers
+from inspection.store.tables import alerts, files, outbox, predictions, wafers
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
@@ -41,12 +41,6 @@ def unscored(c: Connection) -> int:
 def unjudged(c: Connection) -> int:
     """Predictions that the alert rules have not seen."""
     query = select(func.count()).select_from(predictions).where(predictions.c.judged_at.is_(None))
-    return int(c.execute(query).scalar_one())
-
-
-def failed_lots(c: Connection) -> int:
-    """Lots and layers whose latest expectations failed."""
-    query = select(func.count()).select_from(lot_checks).where(lot_checks.c.success.is_(False))
     return int(c.execute(query).scalar_one())
 
 

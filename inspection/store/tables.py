@@ -1,10 +1,9 @@
-"""The SQL schema: every table and what one row means. Times are UTC, naive in SQLite."""
+"""The SQL schema: every table but ``validations`` and what one row means. Times are UTC, naive in SQLite."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
-    Boolean,
     Column,
     DateTime,
     Float,
@@ -63,18 +62,6 @@ wafers = Table(
     Index("wafers_by_lot", "lot", "layer"),
     Index("wafers_by_source", "source", "lot"),  # archives without lots: every batch of alerts counts its source
     comment="One row per wafer of each ingested file.",
-)
-
-lot_checks = Table(
-    "lot_checks",
-    metadata,
-    Column("lot", String, primary_key=True),
-    Column("layer", String, primary_key=True),
-    Column("success", Boolean, nullable=False),
-    Column("failed", JSON, nullable=False),  # names of the expectations that failed, with counts
-    Column("wafers", Integer, nullable=False),
-    Column("checked_at", DateTime, nullable=False),
-    comment="The latest Great Expectations result of each lot and layer.",
 )
 
 predictions = Table(

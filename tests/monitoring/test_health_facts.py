@@ -7,7 +7,8 @@ from datetime import datetime
 
 from inspection.monitoring.health import facts
 from inspection.store.database import Store
-from inspection.store.tables import alerts, champions, files, lot_checks, outbox, predictions, wafers
+from inspection.store.tables import alerts, champions, files, outbox, predictions, wafers
+from inspection.store.validations import put_validations
 
 T0 = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001 - the store's times are UTC and naive
 NOW = datetime(2026, 1, 2, 4, 4, 5)  # noqa: DTZ001
@@ -46,7 +47,14 @@ def filled(store: Store) -> None:
             {"alert_id": n + 1, "sink": "log", "state": s, "attempts": 0, "next_at": T0}
             for n, s in enumerate(["waiting", "sent", "dead", "sent"])
         ])  # fmt: skip
-        c.execute(lot_checks.insert().values(lot="L", layer="", success=False, failed=[], wafers=6, checked_at=T0))
+        check = {"suite": "lot", "lot": "L", "layer": "", "day": None, "cold_start": True, "statistics": {}, "checked_at": T0}
+        put_validations(c, [
+            {**check, "passed": True, "failed": {}},
+            {**check, "passed": False, "failed": {"slot_twice": 2}},
+            {**check, "lot": "M", "cold_start": False, "passed": False, "failed": {"density_low": 1}},
+            {**check, "lot": "M", "cold_start": False, "passed": True, "failed": {}},
+            {**check, "suite": "day", "lot": "", "day": T0.date(), "passed": False, "failed": {"tool_silent": 1}},
+        ])  # fmt: skip
 
 
 def test_an_empty_store_has_facts(tmp_path):
@@ -67,6 +75,9 @@ def test_every_row_is_counted_where_it_belongs(tmp_path):
         "done": {"files": 2, "wafers": 3, "decisions": {"Grid": 1, "Unknown": 1}},
         "quarantined": {"files": 1, "wafers": 1},
         "lots_failed": 1,
+        "days_failed": 1,
+        "lots_cold_start": 1,
+        "failing": ["2026-01-02: tool_silent 1", "L: slot_twice 2"],
         "alerts": {"open": 2, "acknowledged": 1, "closed": 1, "undeliverable": 1},
         "champion": {
             "version": "2",

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from inspection.errors import EngineError, ParamsError
 from inspection.store import files, status, wafers
-from inspection.store.database import Store, as_stored, utc_now
+from inspection.store.database import Store, as_stored
 
 A, B = "a" * 64, "b" * 64
 
@@ -84,20 +84,6 @@ def test_labels_are_set_by_file_and_index(store):
         assert wafers.set_labels(c, [(A, 0, None), (A, 2, "Ring")]) == 2
         assert wafers.set_labels(c, []) == 0
         assert [r.label for r in wafers.names_and_labels(c)] == [None, None, "Ring"]
-
-
-def test_a_lot_is_changed_until_it_was_checked_after_its_last_wafer(store):
-    with store.write() as c:
-        files.add_claimed(c, sha256=A, name="x", size=1)
-        wafers.replace_wafers(c, A, [row(0), row(1, layer="M2"), row(2, lot="L9", state=wafers.QUARANTINED)])
-        assert wafers.changed_lots(c) == [("L1", ""), ("L1", "M2")]
-        check = {"success": False, "failed": {"slot": 1}, "wafer_count": 1}
-        wafers.put_lot_check(c, lot="L1", layer="", checked_at=utc_now() - timedelta(hours=1), **check)
-        assert ("L1", "") in wafers.changed_lots(c)
-        wafers.put_lot_check(c, lot="L1", layer="", checked_at=utc_now() + timedelta(seconds=1), **check)
-        assert wafers.changed_lots(c) == [("L1", "M2")]
-        assert status.failed_lots(c) == 1
-        assert {(f["lot"], f["layer"], f["wafer"]) for f in wafers.facts(c)} == {("L1", "", "0"), ("L1", "M2", "1")}
 
 
 def test_a_store_that_refuses_is_an_engine_error_and_keeps_nothing(store):

@@ -1,0 +1,41 @@
+"""A thousand clean files of the simulator, in each of its formats: none refused, and hardly one with a note."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from inspection.formats.table import read
+from inspection.intake.physics import check
+from inspection.params import Ingest, Validate
+from inspection.simulator.fab import simulate
+
+CASES = [
+    (difficulty, file_format, seed)
+    for seed in range(5)
+    for difficulty in ("easy", "hard")
+    for file_format in ("klarf12", "klarf18", "raster", "mixed")
+]
+LOTS, WAFERS = 2, (18, 7, 25, 1, 20)
+"""Lots of a case, and wafers of each by its seed: 1 136 files in all, whole lots and short ones, and some re-inspections."""
+NOTED = 0.01
+"""At most this share of the files may have a note."""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("difficulty", "file_format", "seed"), CASES)
+def test_no_clean_file_is_refused_and_hardly_one_is_noted(tmp_path, difficulty, file_format, seed):
+    wafers = WAFERS[seed]
+    simulate(
+        tmp_path, lots=LOTS, wafers=wafers, seed=seed, difficulty=difficulty, format=file_format, first_lot=60 + 7 * seed,
+        bad_files=False, raster_px=1024,
+    )  # fmt: skip
+    with (tmp_path / "truth.csv").open(newline="") as file:
+        truth = list(csv.DictReader(file))
+    assert len(truth) >= LOTS * wafers
+    noted = 0
+    for row in truth:
+        for wafer in read(tmp_path / row["file"], Ingest()):
+            noted += bool((*wafer.notes, *check(wafer.map, Validate())))
+    assert noted <= NOTED * len(truth)
