@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from prefect import flow
 
 from flows.steps import Step, step
@@ -13,6 +11,6 @@ from flows.steps import Step, step
 def ingest_flow(workspace: str, source: str | None = None) -> list[Step]:
     """Claim and parse ``source`` (default: the landing folder), then Great Expectations per lot."""
     return [
-        step("ingest", workspace, source=None if source is None else Path(source)),
+        step("ingest", workspace, source=source),
         step("validate", workspace),
     ]

@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all: written aside in the same folder, then renamed."""
+"""Files and folders that appear whole or not at all: written aside in the same folder, then renamed."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -29,6 +30,18 @@ def aside(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A new folder inside ``folder`` to fill, for what gets its name only when it is known; what is left of it is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{ASIDE}{os.getpid()}-{uuid.uuid4().hex}"
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content``; it is on the disk before ``path`` names it, so that a power cut leaves no empty file either."""
     with aside(path) as temporary, temporary.open("wb") as stream:
@@ -49,7 +62,7 @@ def sweep(folder: Path) -> None:
     for left in folder.glob(f"{ASIDE}*"):
         owner = left.name.removeprefix(ASIDE).partition("-")[0]
         if owner.isdecimal() and not _alive(int(owner)):
-            left.unlink(missing_ok=True)
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def _alive(process: int) -> bool:

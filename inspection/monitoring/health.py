@@ -25,10 +25,11 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
         ``waiting``: ``files`` claimed but not ingested, ``wafers`` valid, unlabelled and scored by no model,
         ``judgements`` predictions that no alert rule has seen, ``notifications`` not yet sent. ``done``: ``files``
         ingested, ``wafers`` with a prediction, ``decisions`` of the champion by
-        name. ``quarantined``: ``files`` and ``wafers``. ``lots_failed``: lots and layers whose expectations fail
-        now. ``alerts``: ``open``, ``acknowledged``, ``closed``, and ``undeliverable`` notifications (dead).
-        ``champion``: None, or ``version bundle_sha256 promoted_by reason since age_s``. ``last_file``: None, or
-        ``name state landed_at age_s``. Times are ISO 8601 in UTC.
+        name. ``quarantined``: ``files`` refused whole, and all ``wafers`` refused, with those of these files.
+        ``superseded``: wafers that a newer version of the same inspection has replaced.
+        ``lots_failed``: lots and layers whose expectations fail now. ``alerts``: ``open``, ``acknowledged``, ``closed``, and
+        ``undeliverable`` notifications (dead). ``champion``: None, or ``version bundle_sha256 promoted_by reason since age_s``.
+        ``last_file``: None, or ``name state landed_at age_s``. Times are ISO 8601 in UTC.
     """
     with store.read() as c:
         counts = status.by_state(c)
@@ -37,6 +38,7 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
         unscored = status.unscored(c)
         scored = status.scored(c)
         decisions = {} if model is None else status.decisions(c, model)
+        refused = status.refused_wafers(c)
         unjudged, failed = status.unjudged(c), status.failed_lots(c)
     at = now()
     files, wafers, alerts, outbox = (counts[name] for name in ("files", "wafers", "alerts", "outbox"))
@@ -52,7 +54,8 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
             "wafers": scored,
             "decisions": decisions,
         },
-        "quarantined": {"files": files.get("quarantined", 0), "wafers": wafers.get("quarantined", 0)},
+        "quarantined": {"files": files.get("quarantined", 0), "wafers": refused},
+        "superseded": wafers.get("superseded", 0),
         "lots_failed": failed,
         "alerts": {
             **{state: alerts.get(state, 0) for state in ("open", "acknowledged", "closed")},

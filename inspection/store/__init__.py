@@ -1,10 +1,11 @@
 """SQL tables: wafers, predictions, alerts, audit, champions, jobs. The only room that runs SQL.
 
-============  ==========================================================================================================================
-``tables``    every table and what one row means; start here
-``database``  opens the store; transactions
-``files``     and ``wafers``, ``predictions``, ``alerts``, ``champions``, ``audit``, ``jobs``: the questions asked of each table
-``labelled``  what a snapshot freezes
-``status``    how much of everything there is
-============  ==========================================================================================================================
+================  ======================================================================================================================
+``tables``        every table and what one row means; start here
+``database``      opens the store; transactions
+``files``         and ``wafers``, ``predictions``, ``alerts``, ``champions``, ``audit``, ``jobs``: the questions asked of each table
+``supersession``  which of several versions of one inspection is the newest; ``sightings`` what lay where
+``labelled``      what a snapshot freezes
+``status``        how much of everything there is
+================  ======================================================================================================================
 """
