@@ -7,7 +7,7 @@ systems show a file while it grows, and for those the end marks and the age deci
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ _BLOCK = 8 << 20
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
 """Our extra that brings a protocol."""
 _CHANGED = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
-_TAGS = ("ETag", "etag", "VersionId", "md5Hash", "generation", "ino")
+_TAGS = ("ETag", "etag", "md5Hash", "generation")
 
 
 class Bucket:
@@ -63,20 +63,23 @@ class Bucket:
             raise InputError(f"Cannot read {self.name}: expected a URL that fsspec knows, got {error}. Correct it.") from error
         self._root = root.rstrip("/")
         with self._refusals():
-            self._is_file = bool(self._root) and self._fs.isfile(self._root)
-            if not self._is_file and not self._fs.exists(self._root or root):
-                raise InputNotFoundError(f"No input: expected files below {self.name}, got nothing. Correct the URL, or create the bucket.")
+            try:
+                # Not `exists`, which takes a server that is away for an empty one.
+                self._is_file = self._fs.info(self._root or root)["type"] == "file"
+            except FileNotFoundError as error:
+                advice = "Correct the URL, or create the bucket."
+                raise InputNotFoundError(f"No input: expected files below {self.name}, got nothing. {advice}") from error
 
     def find(self, notice: Notice) -> Iterator[Landed]:  # noqa: ARG002 - a bucket holds neither links nor devices
         """Objects that could be input, by name."""
         with self._refusals():
-            listed = {self._root: self._fs.info(self._root)} if self._is_file else self._fs.find(self._root, detail=True)
+            listed = self._single() if self._is_file else self._fs.find(self._root, detail=True)
         files = {path: info for path, info in listed.items() if info.get("type") == "file" and not path.endswith("/")}
-        for path in sorted(files):
+        for path in [self._root] if self._is_file else sorted(files):
             name = PurePosixPath(path).name if self._is_file else path.removeprefix(self._root).lstrip("/")
             folders, _, last = name.rpartition("/")
             if is_input(last) and not any(folder.startswith(".") for folder in folders.split("/")):
-                yield _landed(name, [(p, files[p]) for p in (path, *self._beside(path, files))])
+                yield _landed(name, [(p, files[p]) for p in (path, *_beside(path, files))])
 
     def look(self, one: Landed) -> Landed:
         """``one`` as it is now."""
@@ -107,23 +110,20 @@ class Bucket:
         """``labels.csv`` below the URL, or next to the single file, copied to ``into``."""
         path = f"{PurePosixPath(self._root).parent if self._is_file else self._root}/{LABELS_NAME}"
         copy = into / LABELS_NAME
-        with self._refusals():
-            if not self._fs.isfile(path):
-                return None
-            content = self._fs.cat_file(path)
+        try:
+            with self._refusals():
+                content = self._fs.cat_file(path)
+        except FileNotFoundError:
+            return None
         copy.write_bytes(content)
         return copy
 
-    def _beside(self, path: str, files: Mapping[str, Any]) -> list[str]:
-        """The sidecar of a raster: the same names in the same order as on a disk."""
-        raster = PurePosixPath(path)
-        if raster.suffix.lower() not in RASTERS:
-            return []
-        wanted = [path + end for end in SIDECARS] + [str(raster.with_suffix(end)) for end in SIDECARS]
-        if self._is_file:
-            with self._refusals():
-                return [one for one in wanted if self._fs.isfile(one)][:1]
-        return [one for one in wanted if one in files][:1]
+    def _single(self) -> dict[str, Any]:
+        found = {self._root: self._fs.info(self._root)}
+        for beside in _sidecars(self._root):
+            with suppress(FileNotFoundError):
+                found[beside] = self._fs.info(beside)
+        return found
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -139,14 +139,24 @@ class Bucket:
             ) from error
 
 
+def _sidecars(path: str) -> list[str]:
+    """Where the sidecar of a raster may lie: the same names in the same order as on a disk."""
+    raster = PurePosixPath(path)
+    if raster.suffix.lower() not in RASTERS:
+        return []
+    return [path + end for end in SIDECARS] + [str(raster.with_suffix(end)) for end in SIDECARS]
+
+
+def _beside(path: str, files: Mapping[str, Any]) -> list[str]:
+    return [one for one in _sidecars(path) if one in files][:1]
+
+
 def _landed(name: str, found: list[tuple[str, Mapping[str, Any]]]) -> Landed:
     times = [_time(info) for _, info in found]
     known = [time for time in times if time is not None]
     changed = max(known) if len(known) == len(times) else None
-    looks = [
-        (path, info.get("size"), time, [str(info[tag]) for tag in _TAGS if tag in info])
-        for (path, info), time in zip(found, times, strict=True)
-    ]
+    # A tag tells contents apart by itself; and servers give times to the second in one answer and to the millisecond in another.
+    looks = [(path, info.get("size"), _tag(info) or time) for (path, info), time in zip(found, times, strict=True)]
     return Landed(
         name=clean_name(name),
         parts=tuple(Part(PurePosixPath(path).name, path, int(info.get("size") or 0)) for path, info in found),
@@ -155,6 +165,10 @@ def _landed(name: str, found: list[tuple[str, Mapping[str, Any]]]) -> Landed:
         modified_at=changed,
         fingerprint=hashlib.sha256(repr(looks).encode()).hexdigest(),
     )
+
+
+def _tag(info: Mapping[str, Any]) -> str | None:
+    return next((f"{tag} {info[tag]}" for tag in _TAGS if info.get(tag) is not None), None)
 
 
 def _time(info: Mapping[str, Any]) -> datetime | None:
