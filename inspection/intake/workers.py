@@ -13,9 +13,11 @@ import pickle
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
+from inspection.aside import sweep
 from inspection.errors import EngineError, Reason
 from inspection.intake.parsing import Parsed
 
@@ -33,6 +35,9 @@ WORTH_BYTES = 128 << 20
 """From here on processes are started: they need two or three seconds before they read their first file."""
 _FILE_BYTES = 256 << 10
 """What a small file costs, as bytes of a large one: about 8 ms."""
+_BATCH_BYTES = 16 << 20
+"""About half a second of work: what one task on another machine is given, since starting a task costs a tenth of that."""
+_WAVE = 256
 _START_TRIES = 3
 _READY = "ready"
 
@@ -74,9 +79,39 @@ def read_surely(parser: Parser, claims: Iterable[Claim], spread: Spread) -> Iter
             suspects.append(claim)
         else:
             yield claim, parsed
-    for claim in suspects:  # after all others, so that nothing beside it takes memory
-        ((_, parsed),) = read_in_processes(parser, [claim], 1)
+    # After all others, one by one, so that nothing beside it takes memory.
+    for claim, parsed in read_in_processes(parser, suspects, 1):
         yield claim, parsed or Parsed(reason=_deadly(claim))
+    if suspects:
+        sweep(parser.canonical)
+
+
+def spread_by(read_batches: Callable[[list[list[Claim]]], list[list[Parsed] | None]]) -> Spread:
+    """A spread over machines: ``read_batches`` reads many batches at once; None = the process of that batch died.
+
+    One call gets at most ``_WAVE`` batches, which bounds what is held of their rows.
+    """
+
+    def spread(_parser: Parser, claims: Iterable[Claim]) -> Iterator[tuple[Claim, Parsed | None]]:
+        batches = _batches(claims)
+        while wave := list(islice(batches, _WAVE)):
+            for batch, answer in zip(wave, read_batches(wave), strict=True):
+                yield from zip(batch, answer or [None] * len(batch), strict=True)
+
+    return spread
+
+
+def _batches(claims: Iterable[Claim]) -> Iterator[list[Claim]]:
+    batch: list[Claim] = []
+    cost = 0
+    for claim in claims:
+        batch.append(claim)
+        cost += _size(claim) + _FILE_BYTES
+        if cost >= _BATCH_BYTES:
+            yield batch
+            batch, cost = [], 0
+    if batch:
+        yield batch
 
 
 def read_in_processes(parser: Parser, claims: Iterable[Claim], count: int) -> Iterator[tuple[Claim, Parsed | None]]:

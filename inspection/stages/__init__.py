@@ -7,7 +7,7 @@ Every stage may be called again at any time: what is done is not done twice, and
 Rooms are wired together here and nowhere else; heavy imports stay inside the stage that needs them.
 """
 
-from inspection.stages.intake import history, ingest, quarantine_list, quarantine_release, quarantine_show, read_claims
+from inspection.stages.intake import history, ingest, quarantine_list, quarantine_release, quarantine_show, read_claims, spread_by
 from inspection.stages.learning import (
     TRAINING_STAGES,
     dvc_stage,
@@ -50,6 +50,7 @@ __all__ = [
     "simulate_fab",
     "snapshot",
     "split",
+    "spread_by",
     "status",
     "tile",
     "train",

@@ -80,6 +80,13 @@ def read_claims(workspace: Workspace, params: Params, claims: Sequence[Claim]) -
     return [parser.parse(claim) for claim in claims]
 
 
+def spread_by(read_batches: Callable[[list[list[Claim]]], list[list[Parsed] | None]]) -> Spread:
+    """``spread`` of :func:`ingest` for an engine that reads many batches of files at once."""
+    from inspection.intake.workers import spread_by as made
+
+    return made(read_batches)
+
+
 def quarantine_list(workspace: Workspace, _params: Params, *, report: Report = silent, code: str | None = None) -> dict[str, Any]:
     """The refused files, in the order they landed; with ``code``, those of one reason."""
     from inspection.intake import quarantine
