@@ -49,7 +49,7 @@ def test_files_read_on_a_dask_cluster_give_the_same_shards_and_numbers(tmp_path:
     script.write_text(textwrap.dedent(SCRIPT), encoding="utf-8")
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(script), str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=540)
     assert done.returncode == 0, done.stderr[-3000:]
     answer = json.loads(done.stdout.splitlines()[-1])
     for result in (answer["here"], answer["there"]):
