@@ -39,7 +39,9 @@ def over_machines(workspace: str, address: str) -> Any:
 
     # Without parameters, which would go to Prefect's server.
     def read_batches(batches: list[list[Claim]]) -> list[list[Parsed] | None]:
-        @flow(name="read over machines", task_runner=DaskTaskRunner(address=address), log_prints=False, persist_result=False)
+        runner: Any = DaskTaskRunner(address=address)  # its types say another future than Prefect's
+
+        @flow(name="read over machines", task_runner=runner, log_prints=False, persist_result=False)
         def read_flow() -> list[Any]:
             return [_outcome(future) for future in [read_files.submit(workspace, batch) for batch in batches]]
 

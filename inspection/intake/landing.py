@@ -7,29 +7,27 @@ as it did when it was last read (``sightings``) is not read again.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspection.aside import scratch, sweep
-from inspection.errors import EngineError, Reason
+from inspection.errors import Reason
+from inspection.intake.archive import CHANGED, UnreadableError, archived, fetch, keep, writing
 from inspection.intake.endmarks import still_written
 from inspection.intake.place import open_place
 from inspection.intake.quarantine import record
-from inspection.intake.search import member_head, safe_name
 from inspection.store.database import utc_now
 from inspection.store.files import CLAIMED, QUARANTINED, add_claimed, in_state, known_files
 from inspection.store.sightings import Sighting, put_sightings, seen_in
 from inspection.store.supersession import put_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from io import RawIOBase
+    from collections.abc import Callable
 
     from inspection.intake.place import Landed, Notice, OneSource, Place
     from inspection.params import Ingest
@@ -41,7 +39,6 @@ _STEADY = timedelta(seconds=2)
 """A file that changed later than this before it was read may change again within the same tick of its clock, unseen."""
 _REMEMBER_EVERY = 500
 _GROWING = "left for later: still being written"
-_CHANGED = "left for later: it changed while it was read"
 
 
 @dataclass(frozen=True)
@@ -165,15 +162,6 @@ def waiting(workspace: Workspace, store: Store) -> list[Claim]:
     return [Claim(row["sha256"], row["name"], archived(workspace, row["sha256"], row["name"])) for row in rows]
 
 
-def archived(workspace: Workspace, sha256: str, name: str) -> Path:
-    """Where the bytes of a claimed file lie."""
-    return workspace.archive / sha256 / safe_name(name)
-
-
-class _UnreadableError(Exception):
-    """The source's bytes cannot be had now; says why."""
-
-
 @dataclass
 class _Claiming:
     """One look at a place; ``known`` is state and name by sha256, ``sizes`` the lengths of these, and both grow with each claim."""
@@ -203,7 +191,7 @@ class _Claiming:
                 return True
             else:
                 self._take(one)
-        except _UnreadableError as error:
+        except UnreadableError as error:
             self.leave(one, str(error))
         except FileNotFoundError:
             self.leave(one, "left for later: it went away while it was read")
@@ -253,7 +241,7 @@ class _Claiming:
         too_large = one.size > self.limits.max_file_bytes
         # Of a known length it is likely a known content: on a disk it costs less to read it twice than to copy it for nothing.
         likely_known = self.place.is_near and one.size in self.sizes
-        sha256 = self._fetch(one, None) if too_large or likely_known else None
+        sha256 = fetch(self.place, one, None) if too_large or likely_known else None
         if sha256 is not None and self._has_bytes(sha256):
             self._require_same(one)
             self._again(sha256)
@@ -271,23 +259,23 @@ class _Claiming:
     def _copy(self, one: Landed) -> str:
         """Have the copy in the archive and its row; the sha256 of the content."""
         with ExitStack() as stack:
-            with _writing(one, self.workspace.archive):
+            with writing(one, self.workspace.archive):
                 folder = stack.enter_context(scratch(self.workspace.archive))
-            sha256 = self._fetch(one, folder)
+            sha256 = fetch(self.place, one, folder)
             self._require_same(one)
             if self._has_bytes(sha256):
                 self._again(sha256)
             else:
                 _, name = self.known.get(sha256, (None, one.name))
                 kept = archived(self.workspace, sha256, name)
-                with _writing(one, kept.parent):
-                    _keep(one, folder, kept)
+                with writing(one, kept.parent):
+                    keep(one, folder, kept)
                 self._enter(one, sha256, name)
         return sha256
 
     def _require_same(self, one: Landed) -> None:
         if self.place.look(one).fingerprint != one.fingerprint:
-            raise _UnreadableError(_CHANGED)
+            raise UnreadableError(CHANGED)
 
     def _enter(self, one: Landed, sha256: str, name: str) -> None:
         with self.store.write() as connection:
@@ -309,62 +297,3 @@ class _Claiming:
         record(self.store, sha256, reason.to_dict())
         self.refused[reason.code] += 1
         self.known[sha256] = (QUARANTINED, one.name)
-
-    def _fetch(self, one: Landed, folder: Path | None) -> str:
-        """Copy the parts into ``folder`` (None: only read them) as ``0``, ``1``, or as the folder ``0``; the sha256 of the content."""
-        digest = hashlib.sha256()
-        left = one.size
-        for number, part in enumerate(one.parts):
-            if one.is_folder:
-                digest.update(member_head(part.name, part.size))
-            target = None if folder is None else folder / "0" / part.name if one.is_folder else folder / str(number)
-            with ExitStack() as stack:
-                stream = None
-                if target is not None:
-                    with _writing(one, target.parent):
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        stream = stack.enter_context(target.open("wb", buffering=0))
-                for piece in self.place.pieces(part):
-                    left -= len(piece)
-                    if left < 0:  # also what never ends, whatever its length said
-                        raise _UnreadableError(_CHANGED)
-                    digest.update(piece)
-                    if stream is not None:
-                        with _writing(one, target):
-                            _write_all(stream, piece)
-        return digest.hexdigest()
-
-
-def _write_all(stream: RawIOBase, piece: bytes) -> None:
-    # Unbuffered, so that a full disk is felt at the write and not when the file is closed.
-    rest = memoryview(piece)
-    while rest:
-        rest = rest[stream.write(rest) :]
-
-
-@contextmanager
-def _writing(one: Landed, into: Path | None) -> Iterator[None]:
-    """The archive's faults are the machine's and stop everything; those of the source stop only ``one``."""
-    try:
-        yield
-    except OSError as error:
-        raise EngineError(
-            f"Cannot copy {one.name} into {into}: expected room for {one.size} bytes, got {error.strerror or error}. "
-            "Free disk space, then run the same command again; nothing is half done."
-        ) from error
-
-
-def _keep(one: Landed, folder: Path, kept: Path) -> None:
-    """Give the copy in ``folder`` its place: the folder of its content at once, or, where a killed run left one, part by part."""
-    names = [kept.name]
-    for part in () if one.is_folder else one.parts[1:]:
-        # The copy keeps the form of the original: NAME.npy.yaml or NAME.yaml.
-        suffix = PurePosixPath(part.name).suffix
-        names.append((kept.name if part.name == one.parts[0].name + suffix else kept.stem) + suffix)
-    for number, name in enumerate(names):
-        (folder / str(number)).rename(folder / name)
-    if not kept.parent.exists():
-        folder.rename(kept.parent)
-        return
-    for name in reversed(names):  # the file itself last: where it lies, its sidecar does
-        (folder / name).replace(kept.parent / name)

@@ -13,7 +13,7 @@ import pickle
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,7 @@ def spread_by(read_batches: Callable[[list[list[Claim]]], list[list[Parsed] | No
         batches = _batches(claims)
         while wave := list(islice(batches, _WAVE)):
             for batch, answer in zip(wave, read_batches(wave), strict=True):
-                yield from zip(batch, answer or [None] * len(batch), strict=True)
+                yield from zip(batch, repeat(None) if answer is None else answer)  # noqa: B905 - one answer per file, or none at all
 
     return spread
 

@@ -59,7 +59,10 @@ def run_traced(landing: Path, root: Path, deadly: str) -> None:
 
 
 def traced(act, root: Path, deadly: int) -> None:
-    """Act, killed at the ``deadly``-th line of the package; 0 = never, negative = not even counted. Leaves the number of lines beside ``root``."""
+    """Act, killed at the ``deadly``-th line of the package; 0 = never, negative = not even counted.
+
+    Leaves the number of lines beside ``root``.
+    """
     lines = 0
 
     def count(frame, event, _):

@@ -15,8 +15,9 @@ from line_maps import write_lines
 from inspection.errors import InputNotFoundError
 from inspection.intake import landing as landing_room
 from inspection.intake import quarantine
+from inspection.intake.archive import archived
 from inspection.intake.endmarks import still_written
-from inspection.intake.landing import archived, waiting
+from inspection.intake.landing import waiting
 from inspection.intake.search import Folder, content_sha256, safe_name, with_sidecar
 from inspection.params import Ingest
 
