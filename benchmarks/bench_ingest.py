@@ -1,6 +1,6 @@
 """Ingest of many small files and of a few large ones: 1 process against many, in the same run, and the bytes compared.
 
-    python benchmarks/bench_ingest.py [--lots 40] [--workers 2]
+python benchmarks/bench_ingest.py [--lots 40] [--workers 2]
 """
 
 from __future__ import annotations

@@ -13,8 +13,23 @@ from inspection.store.wafers import replace_wafers
 
 AT = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001 - the store keeps naive UTC
 ROW = {
-    **{"index": 0, "row": -1, "lot": "L1", "wafer": "W1", "slot": 1, "product": None, "layer": None, "tool": None, "chamber": None},
-    **{"inspected_at": AT, "kind": "points", "diameter_mm": 300.0, "defects": 1, "label": None, "state": "valid", "reason": None, "notes": []},
+    "index": 0,
+    "row": -1,
+    "lot": "L1",
+    "wafer": "W1",
+    "slot": 1,
+    "product": None,
+    "layer": None,
+    "tool": None,
+    "chamber": None,
+    "inspected_at": AT,
+    "kind": "points",
+    "diameter_mm": 300.0,
+    "defects": 1,
+    "label": None,
+    "state": "valid",
+    "reason": None,
+    "notes": [],
 }
 
 
