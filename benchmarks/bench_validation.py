@@ -69,7 +69,7 @@ def main() -> None:
     sizes = parser.parse_args().lots
     warnings.simplefilter("ignore")  # the engine's own, of what pandas will change
     started = time.perf_counter()
-    import great_expectations  # noqa: F401, PLC0415 - timed apart
+    import great_expectations  # noqa: F401 - timed apart
 
     print(f"import of the engine: {time.perf_counter() - started:.1f} s, once per process and never on a wafer's path")
     print(f"{'lots':>6} {'wafers':>7} {'all at once s':>14} {'ms per lot':>11} {'one run per lot s':>18} {'judged by history':>18}")

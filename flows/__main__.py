@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the main job, then say what came out and where to look."""
     parser = argparse.ArgumentParser(prog="inspection run", description=main.__doc__)
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
-    parser.add_argument("--input", type=Path, default=None)
+    parser.add_argument("--input", default=None)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     with console.errors(as_json=given.json):
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
 
                 ready()
             shown.set(console.reporting)
-            done = run_flow(str(workspace.root), None if given.input is None else str(given.input.resolve()))
+            done = run_flow(str(workspace.root), given.input)
         if given.json:
             console.answer({"workspace": str(workspace.root), "steps": done}, as_json=True, title="run")
         else:

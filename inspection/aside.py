@@ -52,6 +52,18 @@ def aside_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A new folder inside ``folder`` to fill, for what gets its name only when it is known; what is left of it is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{ASIDE}{os.getpid()}-{uuid.uuid4().hex}"
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content``; it is on the disk before ``path`` names it, so that a power cut leaves no empty file either."""
     with aside(path) as temporary, temporary.open("wb") as stream:

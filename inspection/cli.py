@@ -8,12 +8,15 @@ import traceback
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
 
 import typer
 
 from inspection import console
 from inspection.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 app = typer.Typer(
     name="inspection",
@@ -24,6 +27,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+refused = typer.Typer(help="Files that were refused: list them, see why, give them back.", no_args_is_help=True)
+app.add_typer(refused, name="quarantine")
+
+SHOWN_LEFT = 20
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="All that a run writes is below it.", show_default=True)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
 SnapshotOption = Annotated[bool, typer.Option("--from-snapshot", help="Work on the frozen snapshot (this is how DVC calls it).")]
@@ -46,8 +53,16 @@ class Format(StrEnum):
     mixed = "mixed"
 
 
-def _stage(name: str, workspace: Path, *, as_json: bool, starts: bool = False, **options: Any) -> None:
-    """Run the stage ``name`` of ``inspection.stages`` with progress and print its report.
+def _stage(
+    name: str,
+    workspace: Path,
+    *,
+    as_json: bool,
+    starts: bool = False,
+    shown: Callable[[dict[str, Any]], None] | None = None,
+    **options: Any,
+) -> None:
+    """Run the stage ``name`` of ``inspection.stages`` with progress and print its report; ``shown`` prints it for a person.
 
     A missing workspace is refused, unless the stage may start one or looks for itself (``starts``).
     """
@@ -59,18 +74,21 @@ def _stage(name: str, workspace: Path, *, as_json: bool, starts: bool = False, *
             stages.require_workspace(place)
         with console.reporting(name.replace("_", " ")) as report:
             result = getattr(stages, name)(place, stages.params_of(place), report=report, **options)
-        console.answer(result, as_json=as_json, title=name.replace("_", " "))
+        if shown is None or as_json:
+            console.answer(result, as_json=as_json, title=name.replace("_", " "))
+        else:
+            shown(result)
 
 
 @app.command()
 def run(
-    input: Annotated[Optional[Path], typer.Option("--input", "-i", help="Folder of KLARF files, or a die-map archive (.npz).")] = None,  # noqa: A002, UP045
+    input: Annotated[Optional[str], typer.Option("--input", "-i", help="File, folder or URL (s3://bucket/prefix) of defect maps.")] = None,  # noqa: A002, UP045
     workspace: WorkspaceOption = HERE,
     json: JsonOption = False,
 ) -> None:
     """Everything: from landed maps to alerts. Without --input a simulated fab supplies the maps."""
     words = [sys.executable, "-m", "flows", "--workspace", str(workspace)]
-    words += ["--input", str(input)] if input is not None else []
+    words += ["--input", input] if input is not None else []
     words += ["--json"] if json else []
     with console.errors(as_json=json):
         sys.stdout.flush()
@@ -103,7 +121,8 @@ def simulate(
 
 @app.command()
 def ingest(
-    source: Annotated[Optional[Path], typer.Argument(help="File or folder; default: the workspace's landing folder.")] = None,  # noqa: UP045
+    # A path would fold the two slashes of a URL into one.
+    source: Annotated[Optional[str], typer.Argument(help="File, folder or URL (s3://bucket/prefix); default: the landing folder.")] = None,  # noqa: UP045
     from_snapshot: SnapshotOption = False,
     workspace: WorkspaceOption = HERE,
     json: JsonOption = False,
@@ -112,7 +131,80 @@ def ingest(
     if from_snapshot:
         _stage("materialise", workspace, as_json=json)
     else:
-        _stage("ingest", workspace, as_json=json, starts=True, source=source)
+        _stage("ingest", workspace, as_json=json, starts=True, shown=_ingested, source=source)
+
+
+def _ingested(result: dict[str, Any]) -> None:
+    """The closing table of an ingest: where every file that was read has gone."""
+    refused = result["quarantined"]
+    rows = [
+        ["read", result["read"], None],
+        ["new", result["new"], result["wafers"]],
+        ["known", result["known"], None],
+        ["superseded", None, result["superseded"]],
+        *([f"quarantined: {code}", count["files"], count["wafers"]] for code, count in refused.items()),
+        ["left", len(result["left"]), None],
+    ]
+    console.table(f"ingest, {result['seconds']:.1f} s", ("", "files", "wafers"), rows)
+    if result["left"]:
+        more = [[f"and {len(result['left']) - SHOWN_LEFT} more"]] if len(result["left"]) > SHOWN_LEFT else []
+        console.table("Left where they are", ("file and why",), [*([line] for line in result["left"][:SHOWN_LEFT]), *more])
+
+
+@refused.command("list")
+def quarantine_list(
+    code: Annotated[Optional[str], typer.Option(help="Only files refused for this reason.")] = None,  # noqa: UP045
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """The refused files, in the order they landed."""
+
+    def shown(result: dict[str, Any]) -> None:
+        keys = ("name", "code", "where", "got", "wafers")
+        rows = [[one["sha256"][:12], *(one.get(key) for key in keys)] for one in result["quarantined"]]
+        console.table(f"quarantine: {len(rows)} files", ("id", *keys), rows)
+
+    _stage("quarantine_list", workspace, as_json=json, shown=shown, code=code)
+
+
+@refused.command("show")
+def quarantine_show(
+    id: Annotated[str, typer.Argument(help="Sha256 of the file, or its first characters.")],  # noqa: A002
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Why one file was refused, what to do about it, and where its bytes lie."""
+    _stage("quarantine_show", workspace, as_json=json, id=id)
+
+
+@refused.command("release")
+def quarantine_release(
+    ids: Annotated[Optional[list[str]], typer.Argument(help="Sha256 of files, or their first characters.")] = None,  # noqa: UP045
+    code: Annotated[Optional[str], typer.Option(help="All files refused for this reason.")] = None,  # noqa: UP045
+    everything: Annotated[bool, typer.Option("--all", help="All files in quarantine.")] = False,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Give refused files back: the next `inspection ingest` reads them as if they had just landed."""
+    if sum((bool(ids), code is not None, everything)) != 1:
+        console.fail(InputError("Nothing to release: expected IDs, --code CODE or --all, and only one of them."), as_json=json)
+    _stage("quarantine_release", workspace, as_json=json, ids=ids or (), code=code, everything=everything)
+
+
+@app.command()
+def history(
+    lot: Annotated[str, typer.Argument()],
+    wafer: Annotated[str, typer.Argument()],
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """All inspections of one wafer: layers, re-inspections, and the versions that newer files superseded."""
+
+    def shown(result: dict[str, Any]) -> None:
+        keys = ("layer", "inspected_at", "kind", "state", "source", "defects", "label")
+        console.table(f"lot {lot}, wafer {wafer}", keys, [[row[key] for key in keys] for row in result["inspections"]])
+
+    _stage("history", workspace, as_json=json, shown=shown, lot=lot, wafer=wafer)
 
 
 @app.command()

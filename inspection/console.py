@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -37,27 +37,52 @@ def reporting(title: str) -> Iterator[Report]:
     if not stderr.is_terminal:
         yield _plain_lines(title)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), _Rate(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True) as bar:
         task = bar.add_task(title, total=None)
+        last = (0, 0)
 
         def report(done: int, total: int, text: str) -> None:
+            nonlocal last
+            if done < last[0] or total != last[1]:  # something else is counted now: its rate begins anew
+                bar.reset(task)
+            last = (done, total)
             bar.update(task, completed=done, total=total or None, description=escape(f"{title}  {text}" if text else title))
 
         yield report
 
 
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{_plain(float(speed))}/s", style="progress.data.speed")
+
+
 def _plain_lines(title: str) -> Report:
-    last = time.monotonic()
+    started = last = time.monotonic()
+    before = (0, 0)
 
     def report(done: int, total: int, text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_EVERY_S:
-            last = time.monotonic()
+        nonlocal started, last, before
+        now = time.monotonic()
+        if done < before[0] or total != before[1]:
+            started = now
+        before = (done, total)
+        if now - last >= LINE_EVERY_S:
+            last = now
             share = f" {done}/{total}" if total else ""
-            print(f"{title}{share} {text}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201  (this is the edge that prints)
+            print(f"{title}{share} {text}{_pace(done, total, now - started)}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201  (this is the edge that prints)
 
     return report
+
+
+def _pace(done: int, total: int, seconds: float) -> str:
+    """Rate and remaining time, where both can be told."""
+    if not total or not done or seconds <= 0:
+        return ""
+    return f", {_plain(done / seconds)}/s, {(total - done) * seconds / done:.0f} s left"
 
 
 def answer(result: dict[str, Any], *, as_json: bool, title: str) -> None:

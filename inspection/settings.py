@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the store; default: SQLite below the workspace."""
     mlflow_uri: str | None = None
     """MLflow tracking and registry URI; default: SQLite below the workspace."""
+    s3_endpoint_url: str | None = None
+    """Endpoint of an S3 server that is not Amazon's, for landing places ``s3://``; default: ``AWS_ENDPOINT_URL``, else Amazon's."""
+    dask_address: str | None = None
+    """Address of a Dask scheduler, for example ``tcp://host:8786``: files are read on its machines; default: on this one's cores."""
     alertmanager_url: str | None = None
     """Base URL of an Alertmanager, for example ``http://127.0.0.1:9093``; default: not used."""
     webhook_url: SecretStr | None = None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from inspection.aside import sweep, write_text
 from inspection.errors import InputError, InputNotFoundError, bounded
 from inspection.formats.canonical import CanonicalWafer, write_shard
-from inspection.intake.landing import archived
+from inspection.intake.archive import archived
 from inspection.intake.search import content_sha256, with_sidecar
 from inspection.store.labelled import labelled_wafers, names_and_formats
 from inspection.wafer.taxonomy import unknown_label

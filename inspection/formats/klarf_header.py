@@ -86,6 +86,7 @@ def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> W
         inspected_at = None
     elif at and inspected_at is None:
         notes.append(f"no time: ResultTimestamp is `{' '.join(at)[:40]}`")
+    written_at = timestamp(_first(fields, "filetimestamp"))
     tool, chamber = _equipment(fields)
     slot = _first(fields, "slot", "slotid", "slotnumber")
     return WaferInfo(
@@ -99,6 +100,7 @@ def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> W
         recipe=_one(fields, "setupid", "recipeid"),
         inspected_at=inspected_at,
         diameter_mm=_diameter_mm(fields, notes, units_per_um, where),
+        written_at=None if written_at == _UNSET else written_at,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,11 +53,12 @@ def _info(source: PointsTable, row: dict[str, str], diameter_mm: float | None) -
     sidecar = source.sidecar
     slot = _SLOT.fullmatch(row.get("slot", ""))
     at = row.get("inspected_at") or row.get("time")
+    names: dict[str, Any] = {name: row.get(name) or getattr(sidecar, name) for name in _NAMES}
     return WaferInfo(
         lot=row.get("lot") or sidecar.lot,
         wafer=row.get("wafer") or row.get("slot") or (source.name if sidecar.wafer is None else sidecar.wafer),
         slot=int(slot[1]) if slot else sidecar.slot,
-        **{name: row.get(name) or getattr(sidecar, name) for name in _NAMES},
+        **names,
         inspected_at=(timestamp([at]) if at else None) or sidecar.time,
         diameter_mm=diameter_mm or sidecar.diameter_mm or DEFAULT_DIAMETER_MM,
     )

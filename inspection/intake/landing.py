@@ -1,32 +1,44 @@
 """Landing: find what arrived, leave what is still being written, claim the rest.
 
 To claim is to copy the bytes into the archive and to enter one row in ``files``. The source is never changed. A content
-is known by its sha256, so the same bytes under two names are one file.
+is known by its sha256, computed on the way of the copy, so the same bytes under two names are one file. A file that looks
+as it did when it was last read (``sightings``) is not read again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from dataclasses import dataclass
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspection.aside import aside
-from inspection.errors import EngineError, InputError, Reason
+from inspection.aside import scratch, sweep
+from inspection.errors import Reason
+from inspection.intake.archive import CHANGED, UnreadableError, archived, fetch, keep, writing
+from inspection.intake.endmarks import still_written
+from inspection.intake.place import open_place
 from inspection.intake.quarantine import record
-from inspection.intake.search import PIECE, content_sha256, find, safe_name, still_written
+from inspection.store.database import utc_now
 from inspection.store.files import CLAIMED, QUARANTINED, add_claimed, in_state, known_files
+from inspection.store.sightings import Sighting, put_sightings, seen_in
+from inspection.store.supersession import put_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from inspection.intake.search import Landed, Notice
+    from inspection.intake.place import Landed, Notice, OneSource, Place
     from inspection.params import Ingest
     from inspection.settings import Workspace
     from inspection.store.database import Store
 
-    Known = tuple[str | None, str]
+SETTLE_S = 2.0
+_STEADY = timedelta(seconds=2)
+"""A file that changed later than this before it was read may change again within the same tick of its clock, unseen."""
+_REMEMBER_EVERY = 500
+_GROWING = "left for later: still being written"
 
 
 @dataclass(frozen=True)
@@ -38,57 +50,109 @@ class Claim:
     path: Path
 
 
-def claim(
-    source: Path,
+@dataclass(frozen=True)
+class Landing:
+    """What one look at a landing place came to.
+
+    Attributes
+    ----------
+    claims : list of Claim
+        All that waits to be ingested, in the order they landed; also of earlier, interrupted runs, and released ones.
+    read : int
+        Files found or waiting: each is known, claimed, refused or left for later.
+    known : int
+        Those whose content has its outcome already, or was found twice.
+    refused : Counter of str
+        Files refused at once, by the code of the reason.
+    left : int
+        Files left for later.
+    """
+
+    claims: list[Claim]
+    read: int
+    known: int
+    refused: Counter[str]
+    left: int
+
+
+def claim(source: Path | str | Place, workspace: Workspace, store: Store, limits: Ingest, **options: object) -> list[Claim]:
+    """:func:`land`, and of its answer only what waits to be ingested."""
+    return land(source, workspace, store, limits, **options).claims  # type: ignore[arg-type]
+
+
+def land(
+    source: Path | str | Place,
     workspace: Workspace,
     store: Store,
     limits: Ingest,
     *,
-    settle_s: float = 2.0,
+    settle_s: float = SETTLE_S,
+    wait: bool = False,
     notice: Notice | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Claim]:
-    """Claim every complete file below ``source`` and return all that waits to be ingested.
+    one_source: OneSource | None = None,
+) -> Landing:
+    """Claim every complete file of ``source`` and return all that waits to be ingested.
 
-    That includes what an earlier, interrupted run has claimed, and what was released from quarantine. ``labels.csv``,
-    ``truth.*``, hidden files and the workspace's own folders are no input; a ``.yaml`` sidecar travels with its raster.
+    ``labels.csv``, ``truth.*``, hidden files and the workspace's own folders are no input; a ``.yaml`` sidecar travels with
+    its raster. What cannot be read stops nothing: it is told and left.
 
     Parameters
     ----------
-    source : Path
-        A file or a folder, searched through all its folders.
+    source : Path, str or Place
+        A file, a folder (searched through all its folders), or a URL.
     settle_s : float
-        A file without its end mark that changed less than this many seconds ago is still being written and is left for
-        later.
+        A file without its end mark that changed less than this many seconds ago is still being written.
+    wait : bool
+        Look at such files a second time, ``settle_s`` later, and take those that kept still; otherwise the next call does.
     notice : callable (name, why), optional
         Told of every file that was left or refused: still being written, a link that leaves the source, not a plain
-        file.
+        file, unreadable.
     progress : callable (done, total), optional
         Files looked at.
+    one_source : callable (folder) -> bool, optional
+        Says which folders are one source each, such as a zarr store.
 
     Raises
     ------
     InputNotFoundError
         ``source`` does not exist.
     InputError
-        A file or folder cannot be read.
+        ``source`` cannot be read at all.
     EngineError
-        The disk or the store refuses the copy; run again after making room.
+        The disk, the store or the server refuses; run again after making room.
     """
 
     def tell(name: str, why: str) -> None:
         if notice is not None:
             notice(name, why)
 
-    landed = list(find(source, workspace, tell))
+    place = open_place(source, workspace, one_source) if isinstance(source, str | Path) else source
+    sweep(workspace.archive)
+    landed = list(place.find(tell))
     with store.read() as connection:
-        known: dict[str, Known] = {**known_files(connection)}
-    claiming = _Claiming(workspace, store, limits, known, settle_s, tell)
+        known = known_files(connection)
+        sizes = {size for _, _, size in known.values()}
+        names = {sha256: (str(state), name) for sha256, (state, name, _) in known.items()}
+        seen = seen_in(connection, place.name)
+    claiming = _Claiming(place, workspace, store, limits, settle_s, tell, names, sizes, seen)
+    fresh = []
     for done, one in enumerate(landed, 1):
-        claiming.claim(one)
+        if claiming.claim(one):
+            fresh.append(one)
         if progress is not None:
             progress(done, len(landed))
-    return waiting(workspace, store)
+    if fresh and wait:
+        time.sleep(settle_s)
+        for one in fresh:
+            claiming.claim_settled(one)
+    else:
+        for one in fresh:
+            claiming.leave(one, _GROWING)
+    claiming.remember()
+    claims = waiting(workspace, store)
+    earlier = {one.sha256 for one in claims} - claiming.entered
+    return Landing(claims, len(landed) + len(earlier), claiming.known_again, claiming.refused, claiming.left)
 
 
 def waiting(workspace: Workspace, store: Store) -> list[Claim]:
@@ -98,113 +162,138 @@ def waiting(workspace: Workspace, store: Store) -> list[Claim]:
     return [Claim(row["sha256"], row["name"], archived(workspace, row["sha256"], row["name"])) for row in rows]
 
 
-def archived(workspace: Workspace, sha256: str, name: str) -> Path:
-    """Where the bytes of a claimed file lie."""
-    return workspace.archive / sha256 / safe_name(name)
-
-
-@dataclass(frozen=True)
+@dataclass
 class _Claiming:
-    """Everything but the file; ``known`` is state and name by sha256, and grows with each claim."""
+    """One look at a place; ``known`` is state and name by sha256, ``sizes`` the lengths of these, and both grow with each claim."""
 
+    place: Place
     workspace: Workspace
     store: Store
     limits: Ingest
-    known: dict[str, Known]
     settle_s: float
     notice: Notice
+    known: dict[str, tuple[str, str]]
+    sizes: set[int]
+    seen: dict[str, Sighting]
+    entered: set[str] = field(default_factory=set)
+    refused: Counter[str] = field(default_factory=Counter)
+    known_again: int = 0
+    left: int = 0
+    _new_sightings: dict[str, Sighting] = field(default_factory=dict)
 
-    def claim(self, one: Landed) -> None:
+    def claim(self, one: Landed, *, settled: bool = False) -> bool:
+        """Claim ``one``; True = it is still being written and nothing was done. ``settled``: two looks found it the same."""
         try:
-            before = _look(one.parts)
-            if still_written(one.path, self.settle_s):
-                self.notice(one.name, "left for later: still being written")
-                return
-            sha256 = content_sha256(one.parts)
+            seen = self.seen.get(one.name)
+            if seen is not None and seen.fingerprint == one.fingerprint and self._has_bytes(seen.sha256):
+                self._again(seen.sha256)
+            elif not settled and still_written(self.place, one, self.settle_s, utc_now()):
+                return True
+            else:
+                self._take(one)
+        except UnreadableError as error:
+            self.leave(one, str(error))
         except FileNotFoundError:
-            self.notice(one.name, "left for later: it went away while it was read")
-            return
+            self.leave(one, "left for later: it went away while it was read")
         except OSError as error:
-            raise InputError(f"Cannot read {one.path}: got {error.strerror or error}. Check its permissions and its disk.") from error
-        state, name = self.known.get(sha256, (None, one.name))
-        if state in {None, CLAIMED}:
-            self._enter(one, before, sha256, name)
+            self.leave(one, f"refused: it cannot be read: {error.strerror or error}")
+        return False
 
-    def _enter(self, one: Landed, before: list[tuple[int, int]], sha256: str, name: str) -> None:
-        size = sum(length for length, _ in before)
-        too_large = size > self.limits.max_file_bytes
-        if not too_large and not _keep(one, archived(self.workspace, sha256, name), sha256, before, self.workspace):
-            self.notice(one.name, "left for later: it changed while it was read")
+    def claim_settled(self, one: Landed) -> None:
+        """Claim what was still being written, if it still looks the same."""
+        try:
+            same = self.place.look(one).fingerprint == one.fingerprint
+        except OSError:
+            same = False
+        if same:
+            self.claim(one, settled=True)
+        else:
+            self.leave(one, _GROWING)
+
+    def remember(self) -> None:
+        """Write down what was seen, so that it need not be read again."""
+        if not self._new_sightings:
             return
         with self.store.write() as connection:
-            add_claimed(connection, sha256=sha256, name=name, size=size)
-        if too_large:
-            _refuse_large(one, self.store, sha256, size, self.limits)
-        self.known[sha256] = (QUARANTINED if too_large else CLAIMED, name)
+            put_sightings(connection, self.place.name, self._new_sightings)
+        self._new_sightings = {}
 
+    def leave(self, one: Landed, why: str) -> None:
+        """Leave ``one`` and tell why."""
+        self.left += 1
+        self.notice(one.name, why)
 
-def _keep(one: Landed, kept: Path, sha256: str, before: list[tuple[int, int]], workspace: Workspace) -> bool:
-    """Have the copy in the archive; False when the file changed meanwhile."""
-    if kept.is_file() or (workspace.quarantine / sha256).is_dir():  # an earlier run was killed after the copy
-        return True
-    if _copy(one, kept, sha256) and _look(one.parts) == before:
-        return True
-    shutil.rmtree(kept.parent, ignore_errors=True)
-    return False
+    def _has_bytes(self, sha256: str) -> bool:
+        """Whether a content needs no bytes: it has its outcome, or its copy is there."""
+        state, name = self.known.get(sha256, (None, ""))
+        if state != CLAIMED:
+            return state is not None
+        return archived(self.workspace, sha256, name).exists() or (self.workspace.quarantine / sha256).is_dir()
 
+    def _again(self, sha256: str) -> None:
+        """Count a content that has its row already."""
+        if self.known[sha256][0] == CLAIMED and sha256 not in self.entered:
+            self.entered.add(sha256)
+        else:
+            self.known_again += 1
 
-def _look(parts: Sequence[Path]) -> list[tuple[int, int]]:
-    return [(status.st_size, status.st_mtime_ns) for status in (part.stat() for part in parts)]
+    def _take(self, one: Landed) -> None:
+        too_large = one.size > self.limits.max_file_bytes
+        # Of a known length it is likely a known content: on a disk it costs less to read it twice than to copy it for nothing.
+        likely_known = self.place.is_near and one.size in self.sizes
+        sha256 = fetch(self.place, one, None) if too_large or likely_known else None
+        if sha256 is not None and self._has_bytes(sha256):
+            self._require_same(one)
+            self._again(sha256)
+        elif too_large and sha256 is not None:
+            self._require_same(one)
+            self._enter(one, sha256, one.name)
+            self._refuse_large(one, sha256)
+        else:
+            sha256 = self._copy(one)
+        if one.changed_at is not None and utc_now() - one.changed_at > _STEADY:
+            self._new_sightings[one.name] = Sighting(one.fingerprint, sha256)
+            if len(self._new_sightings) >= _REMEMBER_EVERY:
+                self.remember()
 
+    def _copy(self, one: Landed) -> str:
+        """Have the copy in the archive and its row; the sha256 of the content."""
+        with ExitStack() as stack:
+            with writing(one, self.workspace.archive):
+                folder = stack.enter_context(scratch(self.workspace.archive))
+            sha256 = fetch(self.place, one, folder)
+            self._require_same(one)
+            if self._has_bytes(sha256):
+                self._again(sha256)
+            else:
+                _, name = self.known.get(sha256, (None, one.name))
+                kept = archived(self.workspace, sha256, name)
+                with writing(one, kept.parent):
+                    keep(one, folder, kept)
+                self._enter(one, sha256, name)
+        return sha256
 
-def _refuse_large(one: Landed, store: Store, sha256: str, size: int, limits: Ingest) -> None:
-    # One outcome for this file too, but no second copy of what is too large to keep.
-    reason = Reason(
-        "file.too_large",
-        where=str(one.path)[-200:],
-        expected=f"at most {limits.max_file_mb} MiB",
-        got=f"{size} bytes",
-        action="Raise ingest.max_file_mb in params.yaml and release the file; it stays where it landed.",
-    )
-    record(store, sha256, reason.to_dict())
+    def _require_same(self, one: Landed) -> None:
+        if self.place.look(one).fingerprint != one.fingerprint:
+            raise UnreadableError(CHANGED)
 
+    def _enter(self, one: Landed, sha256: str, name: str) -> None:
+        with self.store.write() as connection:
+            if add_claimed(connection, sha256=sha256, name=name, size=one.size):
+                put_times(connection, sha256, modified_at=one.modified_at or utc_now())
+        self.entered.add(sha256)
+        self.sizes.add(one.size)
+        self.known[sha256] = (CLAIMED, name)
 
-def _copy(one: Landed, kept: Path, sha256: str) -> bool:
-    """Copy the file and its sidecar; False when the bytes are no longer those that were hashed."""
-    digest = hashlib.sha256()
-    try:
-        with aside(kept) as whole:
-            _append(one.parts[0], whole, digest)
-            for beside in one.parts[1:]:
-                with aside(_sidecar_of(kept, one.path, beside)) as part:
-                    _append(beside, part, digest)
-            _require(digest.hexdigest(), sha256)
-    except _ChangedError:
-        return False
-    except OSError as error:
-        raise EngineError(
-            f"Cannot copy {one.path} into {kept.parent}: expected room for {one.path.stat().st_size} bytes, got "
-            f"{error.strerror or error}. Free disk space, then run the same command again; nothing is half done."
-        ) from error
-    return True
-
-
-class _ChangedError(Exception):
-    """The bytes changed between hashing and copying."""
-
-
-def _require(found: str, sha256: str) -> None:
-    if found != sha256:
-        raise _ChangedError  # inside the block, so that the copy never gets its name
-
-
-def _sidecar_of(kept: Path, path: Path, beside: Path) -> Path:
-    # The copy keeps the form of the original: NAME.npy.yaml or NAME.yaml.
-    return kept.with_name(kept.name + beside.suffix) if beside.stem == path.name else kept.with_suffix(beside.suffix)
-
-
-def _append(source: Path, target: Path, digest: hashlib._Hash) -> None:
-    with source.open("rb") as reading, target.open("wb") as writing:
-        while piece := reading.read(PIECE):
-            digest.update(piece)
-            writing.write(piece)
+    def _refuse_large(self, one: Landed, sha256: str) -> None:
+        # One outcome for this file too, but no second copy of what is too large to keep.
+        reason = Reason(
+            "file.too_large",
+            where=one.name[-200:],
+            expected=f"at most {self.limits.max_file_mb} MiB",
+            got=f"{one.size} bytes",
+            action="Raise ingest.max_file_mb in params.yaml and release the file; it stays where it landed.",
+        )
+        record(self.store, sha256, reason.to_dict())
+        self.refused[reason.code] += 1
+        self.known[sha256] = (QUARANTINED, one.name)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inspection.store.wafers import names_and_labels, set_labels
+from inspection.store.wafers import SUPERSEDED, names_and_labels, set_labels
 
 if TYPE_CHECKING:
     from inspection.intake.labels import Key, Labels
@@ -47,12 +47,15 @@ def relabel(store: Store, labels: Labels) -> LabelReport:
     """
     with store.write() as connection:
         found: defaultdict[Key, list[tuple[str, int, str | None]]] = defaultdict(list)
-        for sha256, index, source, lot, wafer, label in names_and_labels(connection):
+        current: Counter[Key] = Counter()
+        for sha256, index, source, lot, wafer, label, state in names_and_labels(connection):
             at = labels.match(source, index, lot, wafer)
             if at is not None:
                 found[at].append((sha256, index, label))
-        # One place in one source is one wafer; one (lot, wafer) may be many: layers and re-inspections share the label.
-        ambiguous = {at for at, wafers in found.items() if labels.by_source and len(wafers) > 1}
+                current[at] += state != SUPERSEDED
+        # One place in one source is one wafer, in all the versions of its file; one (lot, wafer) may be many: layers and
+        # re-inspections share the label.
+        ambiguous = {at for at in found if labels.by_source and current[at] > 1}
         changes = [
             (sha256, index, labels.entries[at])
             for at, wafers in found.items()

@@ -1,4 +1,4 @@
-"""Searching a landing place: what could be input, what belongs together, what is still being written."""
+"""The landing place on a disk: what could be input, what belongs together, and the identity of a content."""
 
 from __future__ import annotations
 
@@ -6,73 +6,185 @@ import hashlib
 import os
 import re
 import stat
-import time
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from inspection.errors import InputError, InputNotFoundError
 from inspection.formats import points_sidecar
 from inspection.formats.compressed import inner_name, sidecar_of
 from inspection.formats.raster_sidecar import SIDECARS
-from inspection.intake.labels import LABELS_NAME
+from inspection.intake.labels import LABELS_NAME, beside
+from inspection.intake.place import PIECE, Landed, Part, clean_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from inspection.intake.place import Notice, OneSource
     from inspection.settings import Workspace
 
-    Notice = Callable[[str, str], None]
-
-RASTERS = (".npy", ".tif", ".tiff")
+RASTERS = (".npy", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".raw", ".bin", ".dat", ".zarr", ".zip")
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
-PIECE = 1 << 20
-_HEAD, _TAIL = 4_096, 128
-_ZIP_TAIL = 65_557  # the end record (22 bytes) and the longest comment that may follow it
 _LONGEST_NAME = 120
 
 
-@dataclass(frozen=True)
-class Landed:
-    """A file found: ``path`` is resolved, ``name`` relative to the source, ``parts`` the file and its sidecar."""
+class Folder:
+    """A file, or a folder searched through all its folders (see :class:`inspection.intake.place.Place`).
 
-    path: Path
-    name: str
-    parts: tuple[Path, ...]
-
-
-def find(source: Path, workspace: Workspace, notice: Notice) -> Iterator[Landed]:
-    """Files below ``source`` that could be input, by name; nothing is opened.
+    No link is followed out of it, and nothing but plain files is opened.
 
     Raises
     ------
     InputNotFoundError, InputError
-        See :func:`claim`.
+        See :func:`inspection.intake.place.open_place`.
     """
-    try:
-        root = source.resolve(strict=True)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputNotFoundError(f"No input: expected a file or folder at {source}, got nothing. Correct the path.") from error
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        raise InputError(f"Cannot read {source}: expected a readable file or folder, got {error}. Check the path.") from error
-    if root.is_file():
-        yield Landed(root, _text(root.name), with_sidecar(root))
-        return
-    own = _own_places(workspace, root)
-    for folder, folders, names in os.walk(root, onerror=_unreadable):
-        here = Path(folder)
-        folders[:] = [name for name in sorted(folders) if _is_searched(here / name, root, own, notice)]
-        for name in sorted(names):
-            found = _landed(here / name, root, notice) if _is_input(name) and here / name not in own else None
+
+    is_near = True
+
+    def __init__(self, source: Path, workspace: Workspace, one_source: OneSource | None = None) -> None:
+        try:
+            self._root = root = source.resolve(strict=True)
+            self._is_file = root.is_file()
+            if not self._is_file:
+                next(root.iterdir(), None)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InputNotFoundError(f"No input: expected a file or folder at {source}, got nothing. Correct the path.") from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+            raise InputError(f"Cannot read {source}: expected a readable file or folder, got {error}. Check the path.") from error
+        self._one_source = one_source
+        self._own = _own_places(workspace, root)
+
+    @property
+    def name(self) -> str:
+        """The folder; of a single file, the folder that holds it."""
+        return clean_name(str(self._base))
+
+    @property
+    def _base(self) -> Path:
+        return self._root.parent if self._is_file else self._root
+
+    def find(self, notice: Notice) -> Iterator[Landed]:
+        """Files below the folder that could be input, by name."""
+        if self._is_file or self._is_one(self._root):
+            found = self._landed(self._root, notice)
             if found is not None:
                 yield found
+            return
+
+        def unreadable(error: OSError) -> None:
+            notice(_name(Path(error.filename), self._root), f"refused: the folder cannot be read: {error.strerror}")
+
+        for folder, folders, names in os.walk(self._root, onerror=unreadable):
+            here = Path(folder)
+            searched = [name for name in sorted(folders) if self._is_searched(here / name, notice)]
+            folders[:] = [name for name in searched if not self._is_one(here / name)]
+            files = [name for name in names if is_input(name) and here / name not in self._own]
+            for name in sorted(files + [name for name in searched if name not in folders]):
+                found = self._landed(here / name, notice)
+                if found is not None:
+                    yield found
+
+    def look(self, one: Landed) -> Landed:
+        """``one`` as it is now."""
+        path = Path(one.parts[0].at)
+        if one.is_folder:
+            path = path.parents[one.parts[0].name.count("/")]
+        return _seen(path, one.name)
+
+    def read(self, part: Part, start: int, length: int) -> bytes:
+        """At most ``length`` bytes from ``start`` on."""
+        with os.fdopen(_open_plain(part.at), "rb") as stream:
+            stream.seek(start)
+            return stream.read(length)
+
+    def pieces(self, part: Part) -> Iterator[bytes]:
+        """All bytes in order."""
+        with os.fdopen(_open_plain(part.at), "rb", buffering=0) as stream:
+            while piece := stream.read(PIECE):
+                yield piece
+
+    def label_table(self, into: Path) -> Path | None:  # noqa: ARG002 - it lies on a disk already
+        """``labels.csv`` in the folder, or next to the file."""
+        return beside(self._root)
+
+    def _is_one(self, folder: Path) -> bool:
+        return self._one_source is not None and folder.is_dir() and self._one_source(folder)
+
+    def _is_searched(self, folder: Path, notice: Notice) -> bool:
+        if folder.is_symlink():
+            notice(_name(folder, self._root), "a link to a folder is not followed; put the files themselves here")
+            return False
+        return not folder.name.startswith(".") and folder not in self._own
+
+    def _landed(self, path: Path, notice: Notice) -> Landed | None:
+        name = _name(path, self._base)
+        try:
+            target = path.resolve(strict=True) if path.is_symlink() else path
+            mode = target.stat().st_mode
+            if not target.is_relative_to(self._base):
+                notice(name, "refused: a link that leaves the source folder; put the file itself here")
+            elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                notice(name, "refused: not a plain file")
+            else:
+                return _seen(target, name)
+        except _NotPlainError as error:
+            notice(name, f"refused: {error}")
+        except PermissionError as error:
+            notice(name, f"refused: it cannot be read: {error.strerror}")
+        except (OSError, RuntimeError):
+            notice(name, "refused: a link that leads nowhere, or a file that went away")
+        return None
 
 
-def _is_searched(folder: Path, root: Path, own: frozenset[Path], notice: Notice) -> bool:
-    if folder.is_symlink():
-        notice(_name(folder, root), "a link to a folder is not followed; put the files themselves here")
-        return False
-    return not folder.name.startswith(".") and folder not in own
+class _NotPlainError(OSError):
+    """A folder that is one source holds more than plain files."""
+
+
+def _seen(path: Path, name: str) -> Landed:
+    """What lies at ``path`` now: a file with its sidecar, or a folder that is one source."""
+    is_folder = path.is_dir()
+    found = _members(path) if is_folder else {part.name: part for part in with_sidecar(path)}
+    stats = {member: at.stat() for member, at in found.items()}
+    # The change time cannot be set back: a file put back with its old time and length is still seen as another.
+    looks = [(member, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for member, s in stats.items()]
+    modified = max(s.st_mtime_ns for s in stats.values())
+    return Landed(
+        name=name,
+        parts=tuple(Part(member, str(at), stats[member].st_size) for member, at in found.items()),
+        size=sum(s.st_size for s in stats.values()),
+        changed_at=_utc(max(modified, *(s.st_ctime_ns for s in stats.values()))),
+        modified_at=_utc(modified),
+        fingerprint=hashlib.sha256(repr(looks).encode()).hexdigest(),
+        is_folder=is_folder,
+    )
+
+
+def _utc(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).replace(tzinfo=None)
+
+
+def _members(folder: Path) -> dict[str, Path]:
+    """All files of a folder that is one source, by their paths in it, in the order of these."""
+    found = {}
+    for here, folders, names in os.walk(folder):
+        for path in (Path(here, name) for name in (*folders, *names)):
+            member = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise _NotPlainError(f"{clean_name(member)} in it is a link or not a plain file")
+            if path.is_file():
+                found[member] = path
+    if not found:
+        raise _NotPlainError("a folder without files")
+    return dict(sorted(found.items()))
+
+
+def _open_plain(path: str) -> int:
+    """Open a file that may have been exchanged since it was listed: for a link (refused) or a pipe (which would never answer)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(0, "no longer a plain file", path)
 
 
 def _own_places(workspace: Workspace, root: Path) -> frozenset[Path]:
@@ -83,38 +195,14 @@ def _own_places(workspace: Workspace, root: Path) -> frozenset[Path]:
     return frozenset(places - {workspace.landing} - ({workspace.root} if root.is_relative_to(workspace.root) else set()))
 
 
-def _is_input(name: str) -> bool:
+def is_input(name: str) -> bool:
+    """Whether a file of this name (its last component) could be input: not hidden, no sidecar, no label or truth table."""
     low = name.lower()
     return not (low.startswith((".", "truth.")) or low == LABELS_NAME or low.endswith(SIDECARS))
 
 
-def _landed(path: Path, root: Path, notice: Notice) -> Landed | None:
-    try:
-        target = path.resolve(strict=True) if path.is_symlink() else path
-        mode = target.stat().st_mode
-    except (OSError, RuntimeError):
-        notice(_name(path, root), "refused: a link that leads nowhere, or a file that went away")
-        return None
-    if not target.is_relative_to(root):
-        notice(_name(path, root), "refused: a link that leaves the source folder; put the file itself here")
-        return None
-    if not stat.S_ISREG(mode):
-        notice(_name(path, root), "refused: not a plain file")
-        return None
-    return Landed(target, _name(path, root), with_sidecar(target))
-
-
 def _name(path: Path, root: Path) -> str:
-    return _text(path.relative_to(root).as_posix())
-
-
-def _text(name: str) -> str:
-    # A file name may hold bytes that are no UTF-8; a database text may not.
-    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
-
-
-def _unreadable(error: OSError) -> None:
-    raise InputError(f"Cannot read the folder {error.filename}: got {error.strerror}. Check its permissions.") from error
+    return clean_name(path.relative_to(root).as_posix())
 
 
 def safe_name(name: str) -> str:
@@ -141,14 +229,23 @@ def content_sha256(parts: Sequence[Path]) -> str:
     """Identity of a content, ``parts`` as :func:`with_sidecar` gives them: sha256 of all their bytes in order.
 
     Two rasters with equal pixels and different sidecars are different wafers; hence the sidecar counts. For every other
-    file this is the plain sha256.
+    file this is the plain sha256. A folder that is one source is hashed as :func:`member_head` says.
     """
     digest = hashlib.sha256()
-    for part in parts:
-        with part.open("rb") as stream:
-            while piece := stream.read(PIECE):
-                digest.update(piece)
+    for path in parts:
+        is_folder = path.is_dir()
+        for member, at in _members(path).items() if is_folder else [("", path)]:
+            if is_folder:
+                digest.update(member_head(member, at.stat().st_size))
+            with at.open("rb") as stream:
+                while piece := stream.read(PIECE):
+                    digest.update(piece)
     return digest.hexdigest()
+
+
+def member_head(name: str, size: int) -> bytes:
+    """What is hashed before the bytes of each file of a folder, in the order of their names: a moved chunk is another content."""
+    return b"%s\0%d\0" % (os.fsencode(name), size)
 
 
 def with_sidecar(path: Path) -> tuple[Path, ...]:
@@ -156,42 +253,3 @@ def with_sidecar(path: Path) -> tuple[Path, ...]:
     beside = sidecar(path)
     # A sidecar that is a link could lead out of the source: it is not taken.
     return (path,) if beside is None or beside.is_symlink() else (path, beside)
-
-
-def still_written(path: Path, settle_s: float, now: float | None = None) -> bool:
-    """Whether a file changed less than ``settle_s`` seconds ago and lacks the mark that ends its kind.
-
-    KLARF ends with ``EndOfFile``, a zip archive with its directory, Parquet with its magic word; a raster waits for its
-    sidecar; an empty file was just opened. What has no end mark counts as written, and so does every older file: its
-    reader then judges it.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    """
-    status = path.stat()
-    age = (time.time() if now is None else now) - status.st_mtime
-    if not 0 <= age < settle_s:
-        return False
-    if status.st_size == 0:
-        return True
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD)
-        if head.startswith(b"PK\x03\x04"):
-            return b"PK\x05\x06" not in _end(stream, status.st_size, _ZIP_TAIL)
-        if head.startswith(b"PAR1"):
-            return _end(stream, status.st_size, 4) != b"PAR1"
-        if _is_klarf(head):
-            return b"endoffile" not in _end(stream, status.st_size, _TAIL).lower()
-    return path.suffix.lower() in RASTERS and sidecar(path) is None
-
-
-def _is_klarf(head: bytes) -> bool:
-    low = head.lstrip(b"\xef\xbb\xbf").lstrip()[:64].lower()
-    return low.startswith((b"fileversion", b"record filerecord"))
-
-
-def _end(stream: BinaryIO, size: int, length: int) -> bytes:
-    stream.seek(max(0, size - length))
-    return stream.read(length)

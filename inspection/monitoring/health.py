@@ -27,12 +27,12 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
     dict
         ``waiting``: ``files`` claimed but not ingested, ``wafers`` valid, unlabelled and scored by no model,
         ``judgements`` predictions that no alert rule has seen, ``notifications`` not yet sent. ``done``: ``files``
-        ingested, ``wafers`` with a prediction, ``decisions`` of the champion by
-        name. ``quarantined``: ``files`` and ``wafers``. ``lots_failed``, ``days_failed``: lots and layers, and days, whose
-        expectations fail now; ``failing`` names the newest of them with their faults. ``lots_cold_start``: lots and layers
-        that physics alone has judged, for want of history. ``alerts``: ``open``, ``acknowledged``, ``closed``, and
-        ``undeliverable`` notifications (dead).
-        ``champion``: None, or ``version bundle_sha256 promoted_by reason since age_s``. ``last_file``: None, or
+        ingested, ``wafers`` with a prediction, ``decisions`` of the champion by name. ``quarantined``: ``files`` refused
+        whole, and all ``wafers`` refused, with those of these files. ``superseded``: wafers that a newer version of the same
+        inspection has replaced. ``lots_failed``, ``days_failed``: lots and layers, and days, whose expectations fail now;
+        ``failing`` names the newest of them with their faults. ``lots_cold_start``: lots and layers that physics alone has
+        judged, for want of history. ``alerts``: ``open``, ``acknowledged``, ``closed``, and ``undeliverable`` notifications
+        (dead). ``champion``: None, or ``version bundle_sha256 promoted_by reason since age_s``. ``last_file``: None, or
         ``name state landed_at age_s``. Times are ISO 8601 in UTC.
     """
     with store.read() as c:
@@ -42,7 +42,7 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
         unscored = status.unscored(c)
         scored = status.scored(c)
         decisions = {} if model is None else status.decisions(c, model)
-        unjudged = status.unjudged(c)
+        refused, unjudged = status.refused_wafers(c), status.unjudged(c)
         lots, days, cold = validations.failing(c, validations.LOT), validations.failing(c, validations.DAY), validations.cold_starts(c)
     at = now()
     files, wafers, alerts, outbox = (counts[name] for name in ("files", "wafers", "alerts", "outbox"))
@@ -58,7 +58,8 @@ def facts(store: Store, *, now: Callable[[], datetime] = utc_now) -> dict[str, A
             "wafers": scored,
             "decisions": decisions,
         },
-        "quarantined": {"files": files.get("quarantined", 0), "wafers": wafers.get("quarantined", 0)},
+        "quarantined": {"files": files.get("quarantined", 0), "wafers": refused},
+        "superseded": wafers.get("superseded", 0),
         "lots_failed": len(lots),
         "days_failed": len(days),
         "lots_cold_start": cold,

@@ -7,6 +7,7 @@ Every stage may be called again at any time: what is done is not done twice, and
 Rooms are wired together here and nowhere else; heavy imports stay inside the stage that needs them.
 """
 
+from inspection.stages.intake import history, ingest, quarantine_list, quarantine_release, quarantine_show, read_claims, spread_by
 from inspection.stages.learning import (
     TRAINING_STAGES,
     dvc_stage,
@@ -20,7 +21,7 @@ from inspection.stages.learning import (
     train,
     validate_snapshot,
 )
-from inspection.stages.operation import alerts, enqueue, ingest, simulate, simulate_fab, status, trainable, validate, work
+from inspection.stages.operation import alerts, enqueue, simulate, simulate_fab, status, trainable, validate, work
 from inspection.stages.place import open_workspace, params_of, require_input, require_workspace
 from inspection.stages.questions import classify, show_file
 from inspection.stages.rasters import pyramid
@@ -32,12 +33,17 @@ __all__ = [
     "dvc_stage",
     "enqueue",
     "evaluate",
+    "history",
     "ingest",
     "materialise",
     "open_workspace",
     "params_of",
     "promote",
     "pyramid",
+    "quarantine_list",
+    "quarantine_release",
+    "quarantine_show",
+    "read_claims",
     "register",
     "require_input",
     "require_workspace",
@@ -46,6 +52,7 @@ __all__ = [
     "simulate_fab",
     "snapshot",
     "split",
+    "spread_by",
     "status",
     "tile",
     "train",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.settings import Settings
-from inspection.stages.place import LANDED_FILES, SIMULATED_FAB, open_store, require_input, require_workspace, silent, told
+from inspection.stages.place import LANDED_FILES, SIMULATED_FAB, open_store, require_workspace, silent, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,44 +69,6 @@ def trainable(workspace: Workspace) -> dict[str, Any]:
         origins = [read_bundle(folder).lineage.get("trained_on") for folder in (Path(champion.bundle_path), candidate)]
         replaceable = origins == [SIMULATED_FAB, LANDED_FILES]
     return {"labelled": labelled, "champion": None if champion is None else champion.version, "replaceable": replaceable}
-
-
-def ingest(workspace: Workspace, params: Params, *, report: Report = silent, source: Path | None = None) -> dict[str, Any]:
-    """Claim, recognise, parse and check what lies in ``source`` (default: the landing folder); labels.csv beside it is applied."""
-    from inspection.formats import table
-    from inspection.intake import labels as label_table
-    from inspection.intake.ingest import ingest as take_in
-    from inspection.intake.landing import claim
-
-    if source is None:
-        workspace.landing.mkdir(parents=True, exist_ok=True)
-        source, settle_s = workspace.landing, 2.0
-    else:
-        require_input(source)
-        settle_s = 0.0
-    beside = label_table.beside(source)
-    labels = None if beside is None else label_table.read_labels(beside, params.classes)
-    left: list[str] = []
-    with open_store(workspace) as store:
-        claims = claim(
-            source, workspace, store, params.ingest,
-            settle_s=settle_s, notice=lambda name, why: left.append(f"{name}: {why}"), progress=partial(told, report, "files looked at"),
-        )  # fmt: skip
-        done = take_in(
-            claims, workspace, store, params, table.read,
-            recognise=table.recognise, labels=labels,
-            progress=partial(told, report, "files"), counted=lambda wafers: report(wafers, 0, "wafers"),
-        )  # fmt: skip
-    result = {
-        "files": done.files, "wafers": done.wafers, "quarantined_files": done.quarantined_files,
-        "quarantined_wafers": done.quarantined_wafers, "left": left, "seconds": done.seconds, "idle": not claims,
-    }  # fmt: skip
-    if done.labels is not None:
-        result["labels"] = {
-            "matched": done.labels.matched, "changed": done.labels.changed,
-            "unmatched": [" ".join(k) for k in done.labels.unmatched[:10]], "unmatched_rows": len(done.labels.unmatched),
-        }  # fmt: skip
-    return result
 
 
 def validate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:

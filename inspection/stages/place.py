@@ -76,12 +76,18 @@ def open_registry(workspace: Workspace) -> Registry:
     return Registry(Settings().mlflow_uri or f"sqlite:///{workspace.mlflow}", workspace.mlflow_artifacts)
 
 
-def require_input(source: Path) -> None:
-    """Refuse a path that does not exist or a folder without files, before anything is started."""
-    if not source.exists():
-        raise InputNotFoundError(f"No such input: expected a file or folder, got {source}. Check the path.")
-    if source.is_dir() and not any(p.is_file() for p in source.rglob("*")):
-        raise InputNotFoundError(f"Nothing to read: expected defect maps in {source}, got an empty folder. Check the path.")
+def require_input(source: Path | str) -> None:
+    """Refuse a path or URL that does not exist, or a folder without files, before anything is started."""
+    from inspection.intake.place import local_path, open_place
+
+    path = local_path(source)
+    if path is None:
+        open_place(source, Workspace(Path()))
+        return
+    if not path.exists():
+        raise InputNotFoundError(f"No such input: expected a file or folder, got {path}. Check the path.")
+    if path.is_dir() and not any(p.is_file() for p in path.rglob("*")):
+        raise InputNotFoundError(f"Nothing to read: expected defect maps in {path}, got an empty folder. Check the path.")
 
 
 def told(report: Report, what: str, done: int, total: int) -> None:

@@ -44,8 +44,9 @@ def unjudged(c: Connection, limit: int) -> Sequence[RowMapping]:
 
 
 def signals_of_lot(c: Connection, lot: str, layer: str) -> Sequence[RowMapping]:
-    """The latest prediction of every wafer inspected in this lot and layer."""
-    query = _signals().where(wafers.c.lot == lot, func.coalesce(wafers.c.layer, "") == layer, _latest())
+    """The latest prediction of every wafer inspected in this lot and layer; superseded versions speak no more."""
+    current = wafers.c.state != "superseded"
+    query = _signals().where(wafers.c.lot == lot, func.coalesce(wafers.c.layer, "") == layer, current, _latest())
     return c.execute(query).mappings().all()
 
 

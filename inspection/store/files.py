@@ -28,10 +28,10 @@ def add_claimed(connection: Connection, *, sha256: str, name: str, size: int) ->
     return connection.execute(statement).rowcount == 1
 
 
-def known_files(connection: Connection) -> dict[str, tuple[State, str]]:
-    """State and name of every file, by sha256."""
-    query = select(files.c.sha256, files.c.state, files.c.name)
-    return {row.sha256: (row.state, row.name) for row in connection.execute(query)}
+def known_files(connection: Connection) -> dict[str, tuple[State, str, int]]:
+    """State, name and bytes of every file, by sha256."""
+    query = select(files.c.sha256, files.c.state, files.c.name, files.c.bytes)
+    return {row.sha256: (row.state, row.name, row.bytes) for row in connection.execute(query)}
 
 
 def state_of(connection: Connection, sha256: str) -> State | None:

@@ -44,6 +44,13 @@ def unjudged(c: Connection) -> int:
     return int(c.execute(query).scalar_one())
 
 
+def refused_wafers(c: Connection) -> int:
+    """Wafers in quarantine: those of taken-in files, and all that were read of the files that were refused whole."""
+    rows = select(func.count()).select_from(wafers).where(wafers.c.state == "quarantined")
+    whole = select(func.coalesce(func.sum(files.c.wafers), 0)).where(files.c.state == "quarantined")
+    return int(c.execute(rows).scalar_one()) + int(c.execute(whole).scalar_one())
+
+
 def last_file(c: Connection) -> RowMapping | None:
     """The file that landed last."""
     query = select(files).order_by(files.c.landed_at.desc(), files.c.sha256).limit(1)

@@ -28,7 +28,7 @@ files = Table(
     Column("format", String),
     Column("state", String, nullable=False),  # claimed | ingested | quarantined
     Column("reason", JSON),  # errors.Reason, when quarantined
-    Column("wafers", Integer),
+    Column("wafers", Integer),  # of a quarantined file: how many were read before it was refused
     Column("landed_at", DateTime, nullable=False),
     Column("changed_at", DateTime, nullable=False),
     Index("files_by_state", "state", "landed_at"),
@@ -54,7 +54,7 @@ wafers = Table(
     Column("diameter_mm", Float, nullable=False),
     Column("defects", Integer, nullable=False),
     Column("label", String),
-    Column("state", String, nullable=False),  # valid | quarantined
+    Column("state", String, nullable=False),  # valid | quarantined | superseded
     Column("reason", JSON),
     Column("notes", JSON, nullable=False),
     Column("ingested_at", DateTime, nullable=False),
@@ -62,6 +62,38 @@ wafers = Table(
     Index("wafers_by_lot", "lot", "layer"),
     Index("wafers_by_source", "source", "lot"),  # archives without lots: every batch of alerts counts its source
     comment="One row per wafer of each ingested file.",
+)
+
+file_times = Table(
+    "file_times",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("written_at", DateTime),  # when the tool wrote it, by the file's own word
+    Column("modified_at", DateTime),  # when it was last changed where it landed
+    ForeignKeyConstraint(["sha256"], ["files.sha256"]),
+    comment="When each file was made: which of two versions of one inspection is the newer (see supersession.py).",
+)
+
+superseded = Table(
+    "superseded",
+    metadata,
+    Column("file_sha256", String(64), primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("by_file_sha256", String(64), nullable=False),
+    Column("by_index", Integer, nullable=False),
+    Column("at", DateTime, nullable=False),
+    ForeignKeyConstraint(["file_sha256", "index"], ["wafers.file_sha256", "wafers.index"]),
+    comment="One row per superseded wafer: the newest version of the same inspection.",
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("place", String, primary_key=True),  # landing folder or URL
+    Column("name", String, primary_key=True),  # path inside it
+    Column("fingerprint", String, nullable=False),  # size, times, etag: changes with the content
+    Column("sha256", String(64), nullable=False),
+    comment="What lay where when it was last read: an unchanged file is not read, or fetched, again.",
 )
 
 predictions = Table(

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from inspection.store.database import chunks, utc_now
-from inspection.store.tables import wafers
+from inspection.store.tables import superseded, wafers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection, Row
 
-VALID, QUARANTINED = "valid", "quarantined"
+VALID, QUARANTINED, SUPERSEDED = "valid", "quarantined", "superseded"
 LabelledKey = tuple[str, int, str | None]
 """(file_sha256, index, label)."""
 
 
 def replace_wafers(connection: Connection, sha256: str, rows: Sequence[dict[str, Any]]) -> None:
     """Write all wafers of one file, in place of what was there; ``rows`` have every column but ``ingested_at``."""
-    connection.execute(delete(wafers).where(wafers.c.file_sha256 == sha256))
+    remove_wafers(connection, sha256)
     now = utc_now()
     for piece in chunks([{**row, "ingested_at": now} for row in rows]):
         connection.execute(insert(wafers), piece)
@@ -29,14 +29,15 @@ def replace_wafers(connection: Connection, sha256: str, rows: Sequence[dict[str,
 
 def remove_wafers(connection: Connection, sha256: str) -> None:
     """Forget the wafers of one file."""
+    connection.execute(delete(superseded).where(superseded.c.file_sha256 == sha256))
     connection.execute(delete(wafers).where(wafers.c.file_sha256 == sha256))
 
 
-def names_and_labels(connection: Connection) -> Sequence[Row[tuple[str, int, str, str, str, str | None]]]:
-    """(file_sha256, index, source, lot, wafer, label) of every wafer, in a stable order."""
-    query = select(wafers.c.file_sha256, wafers.c.index, wafers.c.source, wafers.c.lot, wafers.c.wafer, wafers.c.label).order_by(
-        wafers.c.file_sha256, wafers.c.index
-    )
+def names_and_labels(connection: Connection) -> Sequence[Row[tuple[str, int, str, str, str, str | None, str]]]:
+    """(file_sha256, index, source, lot, wafer, label, state) of every wafer, in a stable order."""
+    query = select(
+        wafers.c.file_sha256, wafers.c.index, wafers.c.source, wafers.c.lot, wafers.c.wafer, wafers.c.label, wafers.c.state
+    ).order_by(wafers.c.file_sha256, wafers.c.index)
     return connection.execute(query).all()
 
 

@@ -27,7 +27,8 @@ class WaferInfo:
     """Who a wafer is and where it was seen.
 
     ``lot`` may be empty where a source names none (then ``dataset.split`` groups by place in the source).
-    ``inspected_at`` is UTC. ``diameter_mm`` is positive.
+    ``inspected_at`` is UTC. ``diameter_mm`` is positive. ``written_at`` (UTC) is when the tool wrote the file: it orders versions of
+    one inspection and is no part of the wafer's identity.
     """
 
     lot: str = ""
@@ -40,6 +41,7 @@ class WaferInfo:
     recipe: str | None = None
     inspected_at: datetime | None = None
     diameter_mm: float = DEFAULT_DIAMETER_MM
+    written_at: datetime | None = field(default=None, compare=False)
 
     @property
     def radius_um(self) -> float:

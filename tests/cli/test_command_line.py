@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     *("run", "simulate", "ingest", "validate", "snapshot", "tile", "split", "train", "evaluate", "register", "promote"),
-    *("classify", "worker", "alerts", "show", "status"),
+    *("classify", "worker", "alerts", "show", "status", "history"),
+    *("quarantine list", "quarantine show", "quarantine release"),
 )
 ON_A_WORKSPACE = (
     *("validate", "validate --from-snapshot", "ingest --from-snapshot", "snapshot", "tile", "split", "train", "evaluate", "register"),
     *("promote --reason better", "worker --until-empty", "alerts", "status"),
+    *("history L1 W1", "quarantine list", "quarantine show 12", "quarantine release --all"),
 )
 Done = subprocess.CompletedProcess
 NO_TRACEBACK = "Traceback (most recent call last)"
@@ -135,7 +137,7 @@ print("HEAVY", sorted(heavy & set(sys.modules)))
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     overview, *pages = done.stdout.split("=====")
-    assert set(COMMANDS) <= set(overview.split())
+    assert {name.split()[0] for name in COMMANDS} <= set(overview.split())
     assert len(pages) == len(COMMANDS) + 1
     for name, page in zip(COMMANDS, pages, strict=False):
         assert name in {"simulate", "show"} or "--workspace" in page, name

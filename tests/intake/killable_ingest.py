@@ -3,7 +3,7 @@ again.
 
 A line on standard input starts one child; its process id is printed, and after its end its exit status. Fields are
 separated by tabs: ``LANDING WORKSPACE`` runs, ``LANDING WORKSPACE LINE`` dies at that line, ``LANDING WORKSPACE WHEN
-LIMIT`` runs on a full disk.
+LIMIT`` runs on a full disk, ``LANDING WORKSPACE live WORKERS LINE`` lives through deliveries and releases (see `live`).
 """
 
 import os
@@ -16,10 +16,11 @@ import pandas as pd  # noqa: F401 - pyarrow loads it at its first table: before 
 from line_maps import read_lines
 
 from inspection.errors import EngineError
+from inspection.intake import quarantine
 from inspection.intake.ingest import ingest
 from inspection.intake.labels import beside, read_labels
 from inspection.intake.landing import claim
-from inspection.params import Params
+from inspection.params import Ingest, Params
 from inspection.settings import Workspace
 from inspection.store.database import Store
 
@@ -53,7 +54,15 @@ def run_limited(landing: Path, root: Path, when: str, limit: str) -> int:
 
 
 def run_traced(landing: Path, root: Path, deadly: str) -> None:
-    """`run`, killed at the ``deadly``-th line of the package; 0 = never. Leaves the number of lines beside ``root``."""
+    """`run`, killed at the ``deadly``-th line of the package; 0 = never."""
+    traced(lambda: run(landing, root), root, int(deadly))
+
+
+def traced(act, root: Path, deadly: int) -> None:
+    """Act, killed at the ``deadly``-th line of the package; 0 = never, negative = not even counted.
+
+    Leaves the number of lines beside ``root``.
+    """
     lines = 0
 
     def count(frame, event, _):
@@ -62,19 +71,38 @@ def run_traced(landing: Path, root: Path, deadly: str) -> None:
             return None
         if event == "line":
             lines += 1
-            if lines == int(deadly):
+            if lines == deadly:
                 os.kill(os.getpid(), signal.SIGKILL)
         return count
 
-    sys.settrace(count)
-    run(landing, root)
+    if deadly >= 0:
+        sys.settrace(count)
+    act()
     sys.settrace(None)
     root.with_suffix(".lines").write_text(str(lines))
 
 
+def live(landing: Path, root: Path, workers: int) -> None:
+    """Each folder of ``landing`` is a delivery: ingested, then what was refused by physics is released, and at the end all again."""
+    workspace, params = Workspace(root), Params(ingest=Ingest(workers=workers))
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    with Store(f"sqlite:///{workspace.store}") as store:
+        for delivery in (*sorted(landing.iterdir()), landing):
+            claims = claim(delivery, workspace, store, params.ingest, settle_s=0.0)
+            ingest(claims, workspace, store, params, read_lines, worth_bytes=0 if workers > 1 else 1 << 40)
+            for one in quarantine.list(workspace, store):
+                if one.reason["code"] == "wafer.outside" and delivery != landing:
+                    quarantine.release(workspace, store, one.sha256)
+
+
+def run_life(landing: Path, root: Path, _: str, workers: str, deadly: str) -> None:
+    """`live`, killed at the ``deadly``-th line of the package; 0 = never."""
+    traced(lambda: live(landing, root, int(workers)), root, int(deadly))
+
+
 def main() -> None:
     """Fork a child for every line."""
-    acts = {0: run, 1: run_traced, 2: run_limited}
+    acts = {0: run, 1: run_traced, 2: run_limited, 3: run_life}
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

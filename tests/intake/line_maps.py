@@ -5,8 +5,11 @@
     maps
     lot wafer kind value...     kind: points x,y ... | dies rows cols ... | fault NAME
     end
+
+A wafer may say when it was inspected and when its file was written: ``7@3@5`` is wafer 7, inspected at 3, written at 5.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +28,9 @@ def read_lines(path, limits):
         raise FormatError("maps.truncated", where=path.name, expected="`maps` ... `end`", got=lines[:1], action="Send it again.")
     for index, line in enumerate(lines[1:-1]):
         lot, wafer, kind, *values = line.split()
-        info = WaferInfo(lot=lot.replace("-", ""), wafer=wafer, layer="M1", slot=index % 25 + 1)
+        wafer, *hours = wafer.split("@")
+        times = dict(zip(("inspected_at", "written_at"), (datetime(2026, 1, 1, int(h), tzinfo=UTC) for h in hours), strict=False))
+        info = WaferInfo(lot=lot.replace("-", ""), wafer=wafer, layer="M1", slot=index % 25 + 1, **times)
         if kind == "fault":
             raise FAULTS[values[0]]
         if kind == "points":

@@ -74,6 +74,7 @@ def test_every_row_is_counted_where_it_belongs(tmp_path):
         "waiting": {"files": 1, "wafers": 2, "judgements": 2, "notifications": 1},
         "done": {"files": 2, "wafers": 3, "decisions": {"Grid": 1, "Unknown": 1}},
         "quarantined": {"files": 1, "wafers": 1},
+        "superseded": 0,
         "lots_failed": 1,
         "days_failed": 1,
         "lots_cold_start": 1,

@@ -47,7 +47,7 @@ def test_a_content_is_entered_once(store):
     with store.write() as c:
         assert files.add_claimed(c, sha256=A, name="x", size=1)
         assert not files.add_claimed(c, sha256=A, name="y", size=1)
-        assert files.known_files(c) == {A: ("claimed", "x")}
+        assert files.known_files(c) == {A: ("claimed", "x", 1)}
         assert files.state_of(c, B) is None
 
 

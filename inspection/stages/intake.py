@@ -1,0 +1,176 @@
+"""Stages of intake: what lands, what was refused and is released, and all inspections of one wafer."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inspection.stages.place import open_store, require_input, require_workspace, silent, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from inspection.intake.ingest import IngestReport
+    from inspection.intake.labels import Labels
+    from inspection.intake.landing import Claim, Landing
+    from inspection.intake.parsing import Parsed, Parser
+    from inspection.intake.place import Place
+    from inspection.intake.quarantine import Quarantined
+    from inspection.params import Params
+    from inspection.settings import Workspace
+    from inspection.stages.place import Report
+
+    Spread = Callable[[Parser, Iterable[Claim]], Iterator[tuple[Claim, Parsed | None]]]
+
+
+def ingest(
+    workspace: Workspace, params: Params, *, report: Report = silent, source: Path | str | None = None, spread: Spread | None = None
+) -> dict[str, Any]:
+    """Claim, recognise, parse and check what lies in ``source``; the ``labels.csv`` beside it is applied.
+
+    Parameters
+    ----------
+    source : Path, str or None
+        A file, a folder or a URL; default: the landing folder. What is still being written in the landing folder is left for the
+        next call; elsewhere it is looked at twice.
+    spread : callable, optional
+        Reads the files elsewhere, see :func:`inspection.intake.ingest.ingest`.
+
+    Returns
+    -------
+    dict
+        ``read new known`` files (``files`` = ``new``), valid ``wafers`` of the new ones, ``superseded`` wafers, ``quarantined`` by code
+        as ``{"files", "wafers"}``, their sums ``quarantined_files quarantined_wafers``, ``left`` as ``NAME: WHY``, ``seconds``, ``idle``,
+        and ``labels`` when there is a label table.
+    """
+    from inspection.formats import table
+    from inspection.formats.zarr_store import is_store
+    from inspection.intake.ingest import ingest as take_in
+    from inspection.intake.landing import land
+    from inspection.intake.place import open_place
+
+    if source is None:
+        workspace.landing.mkdir(parents=True, exist_ok=True)
+    else:
+        require_input(source)
+    place = open_place(workspace.landing if source is None else source, workspace, is_store)
+    labels = _labels(place, params)
+    left: list[str] = []
+    with open_store(workspace) as store:
+        landing = land(
+            place, workspace, store, params.ingest,
+            wait=source is not None, notice=lambda name, why: left.append(f"{name}: {why}"),
+            progress=partial(told, report, "files looked at"),
+        )  # fmt: skip
+        done = take_in(
+            landing.claims, workspace, store, params, table.read,
+            recognise=table.recognise, labels=labels, spread=spread,
+            progress=lambda files, total, wafers: report(files, total, f"files, {wafers:,} wafers"),
+        )  # fmt: skip
+    return _counts(landing, done, left)
+
+
+def read_claims(workspace: Workspace, params: Params, claims: Sequence[Claim]) -> list[Parsed]:
+    """Read claimed files and write their shards, anywhere that sees the workspace; the store is not touched."""
+    from inspection.formats import table
+    from inspection.intake.parsing import Parser
+
+    parser = Parser(workspace.canonical, params, table.read, table.recognise)
+    return [parser.parse(claim) for claim in claims]
+
+
+def spread_by(read_batches: Callable[[list[list[Claim]]], list[list[Parsed] | None]]) -> Spread:
+    """``spread`` of :func:`ingest` for an engine that reads many batches of files at once."""
+    from inspection.intake.workers import spread_by as made
+
+    return made(read_batches)
+
+
+def quarantine_list(workspace: Workspace, _params: Params, *, report: Report = silent, code: str | None = None) -> dict[str, Any]:
+    """The refused files, in the order they landed; with ``code``, those of one reason."""
+    from inspection.intake import quarantine
+
+    report(0, 0, "")
+    with open_store(workspace) as store:
+        found = [_entry(one) for one in quarantine.list(workspace, store) if code in {None, one.reason.get("code")}]
+    return {"quarantined": found, "files": len(found)}
+
+
+def quarantine_show(workspace: Workspace, _params: Params, id: str, *, report: Report = silent) -> dict[str, Any]:  # noqa: A002
+    """Everything about one refused file: the reason, and where its bytes lie."""
+    from inspection.intake import quarantine
+
+    report(0, 0, "")
+    with open_store(workspace) as store:
+        return _entry(quarantine.find(workspace, store, id))
+
+
+def quarantine_release(
+    workspace: Workspace,
+    _params: Params,
+    *,
+    report: Report = silent,
+    ids: Sequence[str] = (),
+    code: str | None = None,
+    everything: bool = False,
+) -> dict[str, Any]:
+    """Give refused files back to the next ingest: those named, those of one reason, or all. A wrong name releases none."""
+    from inspection.intake import quarantine
+
+    with open_store(workspace) as store:
+        chosen = {one.sha256: one for one in (quarantine.find(workspace, store, name) for name in ids)}
+        chosen |= {one.sha256: one for one in quarantine.list(workspace, store) if everything or (code and one.reason.get("code") == code)}
+        for done, sha256 in enumerate(chosen, 1):
+            quarantine.release(workspace, store, sha256)
+            report(done, len(chosen), "files")
+    return {"released": [{"sha256": one.sha256, "name": one.name} for one in chosen.values()], "files": len(chosen), "idle": not chosen}
+
+
+def history(workspace: Workspace, _params: Params, lot: str, wafer: str, *, report: Report = silent) -> dict[str, Any]:
+    """All inspections of one wafer: its layers, its re-inspections, and the versions that newer ones superseded."""
+    from inspection.errors import InputNotFoundError
+    from inspection.store.supersession import inspections
+
+    report(0, 0, "")
+    require_workspace(workspace)
+    with open_store(workspace) as store, store.read() as connection:
+        rows = [dict(row) for row in inspections(connection, lot, wafer)]
+    if not rows:
+        raise InputNotFoundError(
+            f"No wafer {wafer} of lot {lot}: expected one that was ingested. Check both names, `inspection status` counts."
+        )
+    return {"lot": lot, "wafer": wafer, "inspections": rows}
+
+
+def _labels(place: Place, params: Params) -> Labels | None:
+    from inspection.intake.labels import read_labels
+
+    with tempfile.TemporaryDirectory(prefix="inspection-labels-") as folder:
+        beside = place.label_table(Path(folder))
+        return None if beside is None else read_labels(beside, params.classes)
+
+
+def _counts(landing: Landing, done: IngestReport, left: list[str]) -> dict[str, Any]:
+    files, wafers = done.refused_files + landing.refused, done.refused_wafers
+    result: dict[str, Any] = {
+        "read": landing.read, "new": done.files, "known": landing.known, "superseded": done.superseded,
+        "files": done.files, "wafers": done.wafers,
+        "quarantined_files": files.total(), "quarantined_wafers": wafers.total(),
+        "quarantined": {code: {"files": files[code], "wafers": wafers[code]} for code in sorted(files | wafers)},
+        "left": left, "seconds": done.seconds, "idle": not landing.claims,
+    }  # fmt: skip
+    if done.labels is not None:
+        result["labels"] = {
+            "matched": done.labels.matched, "changed": done.labels.changed,
+            "unmatched": [" ".join(k) for k in done.labels.unmatched[:10]], "unmatched_rows": len(done.labels.unmatched),
+        }  # fmt: skip
+    return result
+
+
+def _entry(one: Quarantined) -> dict[str, Any]:
+    return {
+        "sha256": one.sha256, "name": one.name, "bytes": one.size, "wafers": one.wafers, "landed_at": one.landed_at.isoformat(),
+        "path": str(one.path) if one.path.is_dir() else None, **one.reason,
+    }  # fmt: skip
