@@ -14,14 +14,15 @@ import numpy as np
 
 from inspection.errors import FormatError
 from inspection.formats import klarf_header, klarf_summary
-from inspection.formats.klarf_columns import number
 from inspection.formats.klarf_frame import place
 from inspection.formats.klarf_images import Spec
 from inspection.formats.klarf_lists import DefectLists
+from inspection.formats.klarf_rowtext import number
 from inspection.formats.klarf_tokens import (
     DEFECT_LIST,
     END_OF_FILE,
     MORE_ROWS,
+    has_end,
     line_of,
     load,
     records,
@@ -92,16 +93,11 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
         The file is cut, damaged, of another version or beyond a limit; the reason says where.
     """
     data = load(path, limits)
-    _refuse_cut(data)
+    if not has_end(data):
+        raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
     wafers, spec_notes = _collect(data, limits)
     lists = DefectLists.decide(data, [w.lists for w in wafers], limits)
     yield from [_finish(data, wafer, lists, index, spec_notes) for index, wafer in enumerate(wafers)]
-
-
-def _refuse_cut(data: bytes) -> None:
-    # Cheap, and before anything is parsed: a file that is still being written has no end yet.
-    if b"endoffile" not in data[-128:].lower() and b"endoffile" not in data.rstrip()[-128:].lower():
-        raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
 
 
 def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
@@ -198,7 +194,7 @@ def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, index: int, file_not
     dies = np.concatenate(plan) if plan else None
     info = klarf_header.info(wafer.fields, notes, klarf_header.UNITS_PER_UM_1, where)
     grid = klarf_header.grid(wafer.fields, dies, notes, klarf_header.UNITS_PER_UM_1, where)
-    columns = lists.columns(data, wafer.lists)
+    columns = lists.columns(index)
     made, more = place(info, columns, grid, where)
     notes += more + klarf_summary.notes(wafer.summary, columns, made.defects)
     return SourceWafer(index=index, map=made, notes=tuple(notes))

@@ -11,9 +11,9 @@ from inspection.errors import FormatError
 from inspection.formats import klarf_header, klarf_summary
 from inspection.formats.klarf18_list import NM_PER_UM, defect_columns
 from inspection.formats.klarf18_tree import cells, parse
-from inspection.formats.klarf_columns import number
+from inspection.formats.klarf_rowtext import number
 from inspection.formats.klarf_frame import place
-from inspection.formats.klarf_tokens import line_of, load, truncated
+from inspection.formats.klarf_tokens import has_end, line_of, load, truncated
 from inspection.wafer.maps import SourceWafer
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
         The file is cut, damaged, of another version or beyond a limit; the reason says where.
     """
     data = load(path, limits)
-    if b"endoffile" not in data.rstrip(b"\x00\x1a \t\r\n")[-128:].lower():
+    if not has_end(data):
         raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
     root = parse(data)
     if root.kind != "filerecord" or root.name != VERSION:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.klarf_columns import Tokens, columns, first_odd_line, tokenise
-from inspection.formats.klarf_images import Layout, Spec, on_lines, row_starts
-from inspection.formats.klarf_tokens import line_of
+from inspection.formats.klarf_columns import columns
+from inspection.formats.klarf_images import Layout, Spec, on_lines, row_starts, tokens_of
+from inspection.formats.klarf_rowtext import Tokens, tokenise
+from inspection.formats.klarf_tokens import has_noise, line_of, text, without_noise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -25,12 +27,35 @@ RawList: TypeAlias = tuple[Spec, tuple[tuple[int, int], ...], int]
 
 
 @dataclass(slots=True)
-class DefectLists:
-    """How the defect lists of a file are to be read: the layout of each spec, and the tokens not yet used."""
+class _Run:
+    """Lists of one wafer that follow each other under one spec, read as one list."""
 
+    spec: Spec
+    tokens: Tokens
+    parts: tuple[tuple[int, int], ...]
+    at: int
+    starts: NDArray[np.int64] | None = None
+
+    @classmethod
+    def of(cls, data: bytes, lists: Sequence[RawList]) -> _Run:
+        parts = tuple(p for _, ps, _ in lists for p in ps)
+        raw: bytes | memoryview
+        if len(parts) == 1:
+            begin, end = parts[0]
+            raw = memoryview(data)[begin : end + 1]  # with the `;` behind it
+        else:
+            raw = b";".join(data[a:b] for a, b in parts) + b";"
+        if any(has_noise(data, a, b) for a, b in parts):
+            raw = without_noise(bytes(raw))
+        return cls(lists[0][0], tokenise(raw), parts, lists[0][2])
+
+
+@dataclass(slots=True)
+class DefectLists:
+    """The defect lists of a file, wafer by wafer, with the layout chosen for each spec."""
+
+    runs: list[list[_Run]]
     chosen: dict[Spec, Layout | None]
-    tokens: dict[int, Tokens]
-    limits: Ingest
 
     @classmethod
     def decide(cls, data: bytes, wafers: Sequence[Sequence[RawList]], limits: Ingest) -> DefectLists:
@@ -39,38 +64,35 @@ class DefectLists:
         Raises
         ------
         FormatError
-            ``klarf.truncated``: no layout fits; ``klarf.defects``: more defects than ``limits.max_defects``.
+            ``klarf.rows``: no layout fits; ``klarf.defects``: more defects than ``limits.max_defects``.
         """
-        joined: dict[Spec, list[RawList]] = {}
-        for wafer in wafers:
-            for raw in wafer:
-                joined.setdefault(raw[0], []).append(raw)
-        tokens = {at: tokenise([data[a:b] for a, b in parts]) for raws in joined.values() for _, parts, at in raws}
-        return cls({spec: _vote(data, spec, raws, tokens) for spec, raws in joined.items()}, tokens, limits)
-
-    def columns(self, data: bytes, lists: Sequence[RawList]) -> dict[str, NDArray]:
-        """Columns of all lists of one wafer, one after the other; a column that not all of them have is left out.
-
-        Raises
-        ------
-        FormatError
-            ``klarf.defects``: more defects than ``limits.max_defects``.
-        """
-        parts: list[dict[str, NDArray]] = []
-        for spec, group in _by_spec(lists):
-            tokens = Tokens.joined([self.tokens.pop(at) for _, _, at in group])
-            starts = row_starts(tokens, spec, self.chosen[spec])
-            if starts is None:
-                raise _unfit(data, spec, tokens, group[0][2])
-            if len(starts) > self.limits.max_defects:
+        runs = [[_Run.of(data, list(lists)) for _, lists in groupby(wafer, key=lambda raw: raw[0])] for wafer in wafers]
+        chosen: dict[Spec, Layout | None] = {}
+        for spec in dict.fromkeys(run.spec for wafer in runs for run in wafer):
+            chosen[spec] = _vote(data, spec, [run for wafer in runs for run in wafer if run.spec == spec])
+        for wafer in runs:
+            rows = sum(len(run.starts) - 1 for run in wafer if run.starts is not None)
+            if rows > limits.max_defects:
                 raise FormatError(
                     "klarf.defects",
-                    where=line_of(data, group[0][2]),
-                    expected=f"at most {self.limits.max_defects} defects",
-                    got=len(starts),
+                    where=line_of(data, wafer[0].at),
+                    expected=f"at most {limits.max_defects} defects",
+                    got=rows,
                     action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
                 )
-            parts.append(columns(tokens, spec, starts, self.chosen[spec]))
+        return cls(runs, chosen)
+
+    def columns(self, wafer: int) -> dict[str, NDArray]:
+        """Columns of all lists of one wafer, one after the other; a column that not all of them have is left out.
+
+        The lists are gone afterwards: a file's text and its columns are not kept twice.
+        """
+        parts = []
+        for run in self.runs[wafer]:
+            if run.starts is not None:
+                layout = self.chosen[run.spec]
+                parts.append(columns(run.tokens, run.starts, _places(run.spec, layout)))
+        self.runs[wafer] = []
         if not parts:
             return {n: np.empty(0) for n in ("XINDEX", "YINDEX", "XREL", "YREL")}
         if len(parts) == 1:
@@ -79,43 +101,65 @@ class DefectLists:
         return {n: np.concatenate([p[n] for p in parts]) for n in shared}
 
 
-def _by_spec(lists: Sequence[RawList]) -> list[tuple[Spec, list[RawList]]]:
-    """Runs of lists under the same spec."""
-    runs: list[tuple[Spec, list[RawList]]] = []
-    for raw in lists:
-        if runs and runs[-1][0] == raw[0]:
-            runs[-1][1].append(raw)
-        else:
-            runs.append((raw[0], [raw]))
-    return runs
+def _places(spec: Spec, layout: Layout | None) -> dict[str, int]:
+    """Place of each column in a row; those behind the image list are counted from the row's end."""
+    width = len(spec.names)
+    behind = layout is not None
+    return {n: i - width if behind and i > spec.list_at else i for i, n in enumerate(spec.names) if i != spec.list_at}
 
 
-def _vote(data: bytes, spec: Spec, raws: Sequence[RawList], read: Mapping[int, Tokens]) -> Layout | None:
-    layouts = list(spec.layouts)
-    if len(layouts) == 1:
-        return layouts[0]
+def _vote(data: bytes, spec: Spec, runs: Sequence[_Run]) -> Layout | None:
+    """The layout of all ``runs``; each gets its rows by it."""
+    layouts = spec.layouts
     votes: Counter[int] = Counter()
-    fits = set(range(len(layouts)))
-    for raw in raws:
-        tokens = read[raw[2]]
-        starts = {i: row_starts(tokens, spec, layouts[i]) for i in sorted(fits)}
-        fits = {i for i, s in starts.items() if s is not None}
+    fits = dict.fromkeys(range(len(layouts)))
+    starts: list[dict[int, NDArray[np.int64]]] = []
+    for run in runs:
+        found = {i: s for i in fits if (s := row_starts(run.tokens, spec, layouts[i])) is not None}
+        fits = dict.fromkeys(found)
         if not fits:
-            raise _unfit(data, spec, tokens, raw[2])
-        different = {len(s): i for i, s in starts.items() if s is not None}
-        if len(different) > 1:
-            for i in fits:
-                found = starts[i]
-                votes[i] += on_lines(tokens, found) if found is not None else 0
+            raise _unfit(data, run)
+        if len({len(s) for s in found.values()}) > 1:
+            for i, rows in found.items():
+                votes[i] += on_lines(run.tokens, rows)
+        starts.append(found)
     # Listed likeliest first: on equal votes the earlier one stands.
-    return layouts[max(sorted(fits), key=lambda i: votes[i])]
+    best = max(fits, key=lambda i: votes[i])
+    for run, found in zip(runs, starts, strict=True):
+        run.starts = found[best]
+    return layouts[best]
 
 
-def _unfit(data: bytes, spec: Spec, tokens: Tokens, at: int) -> FormatError:
+def _unfit(data: bytes, run: _Run) -> FormatError:
     return FormatError(
         "klarf.rows",
-        where=f"DefectList at {line_of(data, at)}",
-        expected=f"rows of the {len(spec.names)} columns of DefectRecordSpec",
-        got=f"{len(tokens.values)} tokens that fill no whole number of rows; {first_odd_line(tokens)}",
+        where=f"DefectList at {line_of(data, run.at)}",
+        expected=f"rows of the {len(run.spec.names)} columns of DefectRecordSpec",
+        got=f"{len(run.tokens.values)} tokens that fill no whole number of rows; {_odd_line(data, run)}",
         action="The list is cut or damaged: hand the file in again when it is complete.",
     )
+
+
+def _odd_line(data: bytes, run: _Run) -> str:
+    """The first line with another number of tokens than most lines have, for an error message."""
+    counts = [(a, tokens_of(data[a:b]), b) for a, b in _lines(data, run.parts)]
+    counts = [c for c in counts if c[1]]
+    if not counts:
+        return "no rows"
+    usual = Counter(c[1] for c in counts).most_common(1)[0][0]
+    odd = next((c for c in counts if c[1] != usual), None)
+    if odd is None:
+        return f"{len(counts)} lines of {usual} tokens"
+    begin, size, end = odd
+    return f"{size} tokens in {line_of(data, begin)} where most lines have {usual}: `{text(data[begin:end].strip())[:80]}`"
+
+
+def _lines(data: bytes, parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Byte ranges of the lines of some parts of a file."""
+    out = []
+    for begin, end in parts:
+        at = begin
+        for line in data[begin:end].splitlines(keepends=True):
+            out.append((at, at + len(line)))
+            at += len(line)
+    return out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.formats.klarf_columns import number
+from inspection.formats.klarf_rowtext import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,0 +1,172 @@
+"""The text of a defect list as tokens: all numbers at once, words when they are asked for.
+
+Short lists take plain Python, whose cost is a thirtieth of loading the compiled loops of `klarf_kernel`; long ones take these, in
+as many threads as the process has cores. Both give the same values.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inspection.formats.klarf_tokens import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+LONG = 1 << 20
+"""Bytes from which on loading the compiled loops (half a second) pays; once they are loaded it pays far earlier."""
+
+_LONG_WHEN_LOADED = 1 << 14
+_PART = 4 << 20
+"""Bytes of one thread's part, at least."""
+
+_KERNEL = "inspection.formats.klarf_kernel"
+_ENDS = b" \t\n\r\f\v;"
+_CELL = re.compile(rb'"[^"]*"|[^\s";]+|;')
+_IMAGES = re.compile(rb'(?<![^\s;])Images?\s++[^\s{}";]++\s*+\{(?:[^{}"]++|"[^"]*+")*+\}', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """Tokens of a defect list.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n,), float64
+        NaN where a token is no number.
+    breaks : ndarray of int64
+        Number of tokens before each `;`: no row crosses one.
+    raw : buffer
+        The text itself.
+    cells : list of bytes, or None
+        The tokens of a short list; those of a long one are found again in ``raw``.
+    braces : bool
+        Whether `Images n {...}` is one token.
+    """
+
+    values: NDArray[np.float64]
+    breaks: NDArray[np.int64]
+    raw: bytes | memoryview
+    cells: list[bytes] | None
+    braces: bool
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """``breaks`` and the end of the last token."""
+        closed = len(self.breaks) and self.breaks[-1] == len(self.values)
+        return self.breaks if closed else np.append(self.breaks, len(self.values))
+
+    def texts(self, places: NDArray[np.int64]) -> list[str]:
+        """Tokens at ``places`` (rising) as they stand, without quotes."""
+        if self.cells is not None:
+            return [text(self.cells[i].strip(b'"')) for i in places.tolist()]
+        from inspection.formats import klarf_kernel  # noqa: PLC0415 - loads numba
+
+        begins, ends = np.zeros(len(places), np.int64), np.zeros(len(places), np.int64)
+        raw = np.frombuffer(self.raw, dtype=np.uint8)
+        klarf_kernel.spans(raw, len(raw), self.braces, places, begins, ends)
+        return [text(bytes(self.raw[a:b])) for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
+
+
+def tokenise(raw: bytes | memoryview, *, braces: bool = False) -> Tokens:
+    """Tokens of the rows of a defect list; `;` separates rows, quotes keep blanks and `;` between them."""
+    if not len(raw) or raw[-1] not in _ENDS:
+        raw = bytes(raw) + b" "
+    return _long(raw, braces) if is_long(len(raw)) else _short(bytes(raw), braces)
+
+
+def is_long(size: int) -> bool:
+    """Whether ``size`` bytes are read faster by the compiled loops, the time to load them included."""
+    return size >= (_LONG_WHEN_LOADED if _KERNEL in sys.modules else LONG)
+
+
+def number(word: str) -> float:
+    """``word`` as a number, NaN where it is none."""
+    try:
+        return float(word) if "_" not in word else float("nan")
+    except ValueError:
+        return float("nan")
+
+
+def spread(work: Callable[..., Any], parts: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """``work(*part)`` of each part, in threads."""
+    if len(parts) == 1:
+        return [work(*parts[0])]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return [f.result() for f in [pool.submit(work, *part) for part in parts]]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _short(raw: bytes, braces: bool) -> Tokens:
+    plain = _IMAGES.sub(b" N ", raw) if braces and b"{" in raw else raw
+    cells: list[bytes] = []
+    breaks: list[int] = []
+    if b'"' in plain:
+        for cell in _CELL.findall(plain):
+            if cell == b";":
+                breaks.append(len(cells))
+            else:
+                cells.append(cell)
+    else:
+        for piece in plain.split(b";"):
+            cells += piece.split()
+            breaks.append(len(cells))
+        breaks.pop()
+    try:
+        numbers = list(map(float, cells)) if b"_" not in plain else None
+    except ValueError:
+        numbers = None
+    if numbers is None:
+        numbers = [number(text(c)) for c in cells]
+    return Tokens(np.array(numbers, dtype=np.float64), np.array(breaks, dtype=np.int64), raw, cells, braces)
+
+
+def _long(raw: bytes | memoryview, braces: bool) -> Tokens:
+    from inspection.formats import klarf_kernel as kernel  # noqa: PLC0415 - loads numba
+
+    chars = np.frombuffer(raw, dtype=np.uint8)
+    quotes = kernel.occurrences(chars, 0, len(chars), kernel.QUOTE)
+    strings = quotes or (braces and kernel.occurrences(chars, 0, len(chars), kernel.OPEN))
+    parts = _parts(chars, 1 if strings else cores())
+    # Exact without quotes, else no fewer than there are: memory that is never written is never taken.
+    tokens = np.cumsum([0, *(kernel.count(chars, a, b) for a, b in parts)])
+    semicolons = np.cumsum([0, *(kernel.occurrences(chars, a, b, kernel.SEMICOLON) for a, b in parts)])
+    values = np.empty(tokens[-1] + quotes, dtype=np.float64)
+    breaks = np.empty(semicolons[-1], dtype=np.int64)
+    work = [(chars, a, b, braces, values[tokens[i] :], breaks[semicolons[i] :]) for i, (a, b) in enumerate(parts)]
+    found = spread(kernel.tokenise, work)
+    for i in range(1, len(parts)):
+        breaks[semicolons[i] : semicolons[i + 1]] += tokens[i]
+    last_tokens, last_breaks, _ = found[-1]
+    size = int(tokens[-2]) + last_tokens
+    made = Tokens(values[:size], breaks[: int(semicolons[-2]) + last_breaks], raw, None, braces)
+    if any(inexact for _, _, inexact in found):
+        places = np.flatnonzero(np.isnan(made.values))
+        made.values[places] = [number(t) for t in made.texts(places)]
+    return made
+
+
+def _parts(chars: NDArray[np.uint8], most: int) -> list[tuple[int, int]]:
+    """Ranges that together are all of ``chars``, each with a blank or a `;` at its end."""
+    wanted = max(1, min(most, len(chars) // _PART))
+    cuts = [0]
+    for i in range(1, wanted):
+        at = max(len(chars) * i // wanted, cuts[-1])
+        while chars[at] not in _ENDS:
+            at += 1
+        cuts.append(at + 1)
+    return list(pairwise((*cuts, len(chars))))
