@@ -96,8 +96,8 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     if not has_end(data):
         raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
     wafers, spec_notes = _collect(data, limits)
-    lists = DefectLists.decide(data, [w.lists for w in wafers], limits)
-    yield from [_finish(data, wafer, lists, index, spec_notes) for index, wafer in enumerate(wafers)]
+    lists = DefectLists.decide(data, [w.lists for w in wafers])
+    yield from [_finish(data, wafer, lists, limits, index, spec_notes) for index, wafer in enumerate(wafers)]
 
 
 def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
@@ -174,7 +174,7 @@ def _spec(data: bytes, record: Record, tokens: list[str], tiff: list[str], notes
     return Spec(names, per_image)
 
 
-def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, index: int, file_notes: list[str]) -> SourceWafer:
+def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, limits: Ingest, index: int, file_notes: list[str]) -> SourceWafer:
     where = f"{line_of(data, wafer.at)}, wafer {' '.join(wafer.fields.get('waferid', ['?']))[:40]}"
     notes = list(file_notes)
     if not wafer.lists:
@@ -194,7 +194,7 @@ def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, index: int, file_not
     dies = np.concatenate(plan) if plan else None
     info = klarf_header.info(wafer.fields, notes, klarf_header.UNITS_PER_UM_1, where)
     grid = klarf_header.grid(wafer.fields, dies, notes, klarf_header.UNITS_PER_UM_1, where)
-    columns = lists.columns(index)
+    columns = lists.columns(data, index, limits)
     made, more = place(info, columns, grid, where)
     notes += more + klarf_summary.notes(wafer.summary, columns, made.defects)
     return SourceWafer(index=index, map=made, notes=tuple(notes))

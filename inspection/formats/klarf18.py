@@ -11,8 +11,8 @@ from inspection.errors import FormatError
 from inspection.formats import klarf_header, klarf_summary
 from inspection.formats.klarf18_list import NM_PER_UM, defect_columns
 from inspection.formats.klarf18_tree import cells, parse
-from inspection.formats.klarf_rowtext import number
 from inspection.formats.klarf_frame import place
+from inspection.formats.klarf_rowtext import number
 from inspection.formats.klarf_tokens import has_end, line_of, load, truncated
 from inspection.wafer.maps import SourceWafer
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.klarf_columns import INTEGER_COLUMNS, NOT_A_NUMBER, columns
-from inspection.formats.klarf_rowtext import number, tokenise
+from inspection.formats.klarf_columns import INTEGER_COLUMNS, Columns
+from inspection.formats.klarf_images import RowForm
+from inspection.formats.klarf_rowtext import ENDS, NOT_A_NUMBER, is_long, number, tokenise
 from inspection.formats.klarf_tokens import line_of
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from inspection.params import Ingest
 
 NM_PER_UM = 1e3
-LENGTHS = dict.fromkeys(("X", "Y", "XREL", "YREL", "XSIZE", "YSIZE", "DSIZE"), NM_PER_UM)
-AREAS = {"DEFECTAREA": NM_PER_UM**2}
+UNITS = dict.fromkeys(("X", "Y", "XREL", "YREL", "XSIZE", "YSIZE", "DSIZE"), NM_PER_UM) | {"DEFECTAREA": NM_PER_UM**2}
 """Columns that 1.8 keeps in nm and nm^2 and a map in um and um^2, as 1.2 does."""
 
 _WHOLE_TYPES = frozenset(("int8", "int16", "int32", "int64", "uint32"))
@@ -38,8 +38,23 @@ def defect_columns(data: bytes, table: Table, limits: Ingest) -> dict[str, NDArr
     names = [n for _, n in table.columns]
     if not names or len(set(names)) != len(names):
         raise _rows_error(data, table, "different column names", " ".join(names)[:80])
+    kinds = {name: kind for kind, name in table.columns}
+    wanted = Columns(
+        {name: i for i, name in enumerate(names) if kinds[name] != "imagelist"},
+        whole=(INTEGER_COLUMNS | {n for n, kind in kinds.items() if kind in _WHOLE_TYPES}) - UNITS.keys(),
+        texts=frozenset(n for n, kind in kinds.items() if kind == "string"),
+        units=UNITS,
+        not_numbers=NOT_A_NUMBER | {"N"},
+    )
     begin, end = table.data
-    tokens = tokenise(memoryview(data)[begin:end], braces=True)
+    raw = memoryview(data)[begin:end]
+    if is_long(len(raw)) and raw[-1] in ENDS:
+        declared = number(table.rows)
+        most = min(limits.max_defects, int(declared) if declared >= 0 else 0)
+        found = wanted.stream(raw, RowForm(len(names), 0, -1, False, True, 0, ()), most, braces=True)
+        if found is not None and all(len(column) == declared for column in found.values()):
+            return found
+    tokens = tokenise(raw, braces=True)
     rows = _rows(data, table, tokens)
     if rows > limits.max_defects:
         raise FormatError(
@@ -49,16 +64,7 @@ def defect_columns(data: bytes, table: Table, limits: Ingest) -> dict[str, NDArr
             got=rows,
             action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
         )
-    kinds = {name: kind for kind, name in table.columns}
-    return columns(
-        tokens,
-        np.arange(rows + 1, dtype=np.int64) * len(names),
-        {name: i for i, name in enumerate(names) if kinds[name] != "imagelist"},
-        whole_names=INTEGER_COLUMNS | {n for n, kind in kinds.items() if kind in _WHOLE_TYPES},
-        text_names={n for n, kind in kinds.items() if kind == "string"},
-        units=LENGTHS | AREAS,
-        not_numbers=NOT_A_NUMBER | {"N"},
-    )
+    return wanted.take(tokens, np.arange(rows + 1, dtype=np.int64) * len(names))
 
 
 def _rows(data: bytes, table: Table, tokens: Tokens) -> int:

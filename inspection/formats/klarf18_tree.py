@@ -175,9 +175,9 @@ class _Reader:
         if not is_long(len(self.data) - self.at):
             block = _BLOCK.match(self.data, self.at)
             return -1 if block is None else block.end() - 1
-        from inspection.formats import klarf_kernel  # noqa: PLC0415 - loads numba
+        from inspection.formats import klarf_scan  # noqa: PLC0415 - loads numba
 
-        end: int = klarf_kernel.block_end(np.frombuffer(self.data, dtype=np.uint8), self.at, len(self.data))
+        end: int = klarf_scan.block_end(np.frombuffer(self.data, dtype=np.uint8), self.at, len(self.data))
         return end if end < len(self.data) else -1
 
     def _columns(self) -> list[tuple[str, str]]:

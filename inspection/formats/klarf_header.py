@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.klarf_rowtext import number
 from inspection.formats.klarf_frame import MARKS, Grid
+from inspection.formats.klarf_rowtext import number
 from inspection.wafer.maps import DEFAULT_DIAMETER_MM, WaferInfo
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,8 @@ class Layout:
     per_image: int
 
 
-_CONSTANT = Layout(own_count=False, zero_left_out=True, per_image=0)
+_MANY = 1 << 40
+"""No list is as long: a count of images beyond it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +64,58 @@ class Spec:
         return (*own, *bare) if self.count_at >= 0 else tuple(own[: len(sizes)])
 
 
-def row_starts(tokens: Tokens, spec: Spec, layout: Layout | None) -> NDArray[np.int64] | None:
-    """Index of the first token of each row, and the number of tokens at its end; None where the tokens do not fit ``layout``."""
-    at, width = spec.list_at, len(spec.names)
-    if layout is None:
-        layout, at = _CONSTANT, width
-    tail = max(width - at - 1, 0)
-    count_at = spec.count_at if layout.per_image else -1
-    aligned = [spec.names.index(n) for n in _ALIGNED if n in spec.names[:at]]
-    rows = len(tokens.values) // max(at + tail, 1) + 1
+class RowForm(NamedTuple):
+    """Widths of a row, in tokens: ``at`` of them, an image list, and ``tail`` more; ``per_image`` 0 = no list at all.
+
+    ``count_at`` is the place of the number of images, -1 where no column holds it. The columns ``aligned`` hold whole numbers.
+    """
+
+    at: int
+    tail: int
+    count_at: int
+    own_count: bool
+    zero_left_out: bool
+    per_image: int
+    aligned: tuple[int, ...]
+
+    @classmethod
+    def of(cls, spec: Spec, layout: Layout | None) -> RowForm:
+        """Rows of ``spec`` with image lists by ``layout``, None = without."""
+        at = len(spec.names) if layout is None else spec.list_at
+        tail = max(len(spec.names) - at - 1, 0)
+        aligned = tuple(spec.names.index(n) for n in _ALIGNED if n in spec.names[:at])
+        if layout is None:
+            return cls(at, tail, -1, own_count=False, zero_left_out=True, per_image=0, aligned=aligned)
+        return cls(at, tail, spec.count_at, layout.own_count, layout.zero_left_out, layout.per_image, aligned)
+
+    @property
+    def least(self) -> int:
+        """Width of a row without images."""
+        return self.at + self.tail + (self.per_image > 0 and self.own_count and not self.zero_left_out)
+
+
+def row_starts(tokens: Tokens, form: RowForm, *, cut: bool = False) -> NDArray[np.int64] | None:
+    """Index of the first token of each row, and the number of tokens at their end; None where the tokens do not fit ``form``.
+
+    ``cut``: the tokens may stop within a row, which is then left out.
+    """
+    rows = len(tokens.values) // max(form.at + form.tail, 1) + 2
     if tokens.cells is not None:
-        begins = [0] * (rows + 1)
-        found = walk(tokens.values.tolist(), tokens.ends.tolist(), at, tail, count_at, *astuple(layout), aligned, begins)
+        begins = [0] * rows
+        found = walk(tokens.values.tolist(), tokens.ends.tolist(), cut, *form, begins)
         return None if found < 0 else np.array(begins[: found + 1], dtype=np.int64)
     from inspection.formats import klarf_kernel  # noqa: PLC0415 - loads numba
 
-    starts = np.empty(rows + 1, dtype=np.int64)
-    whole = np.array(aligned, dtype=np.int64)
-    found = klarf_kernel.walk(tokens.values, tokens.ends, at, tail, count_at, *astuple(layout), whole, starts)
+    starts = np.empty(rows, dtype=np.int64)
+    aligned = np.array(form.aligned, dtype=np.int64)
+    found = klarf_kernel.walk(tokens.values, tokens.ends, cut, *form[:-1], aligned, starts)
     return None if found < 0 else starts[: found + 1]
 
 
-def walk(
+def walk(  # noqa: C901, PLR0911 - one loop for all layouts: numba compiles it
     values: Sequence[float],
     ends: Sequence[int],
+    cut: bool,
     at: int,
     tail: int,
     count_at: int,
@@ -98,16 +127,17 @@ def walk(
 ) -> int:
     """Write where each row starts, and at last where they end; returns the number of rows, -1 where the tokens fit no rows.
 
-    A row is ``at`` tokens, an image list, and ``tail`` tokens; ``per_image`` 0 = no list at all. The columns ``aligned`` hold whole
-    numbers. Plain Python for short lists; `klarf_kernel` compiles it for long ones.
+    The form of a row is that of `RowForm`. No row crosses one of ``ends``, save the last one where the tokens are ``cut``. Plain
+    Python for short lists; `klarf_kernel` compiles it for long ones.
     """
     here = rows = 0
     for end in ends:
+        last = cut and end == ends[-1]
         while here < end:
             starts[rows] = here
             begin = here
             if here + at + tail > end:
-                return -1
+                return rows if last else -1
             for i in aligned:
                 value = values[here + i]
                 if value % 1.0 != 0 and value == value:  # noqa: PLR0124 - a NaN is let pass
@@ -116,16 +146,20 @@ def walk(
             if per_image > 0:
                 count = values[here + count_at] if count_at >= 0 else -1.0
                 if own_count and not (zero_left_out and count == 0):
-                    if here + at >= end or (count_at >= 0 and values[here + at] != count):
+                    if here + at >= end:
+                        return rows if last else -1
+                    if count_at >= 0 and values[here + at] != count:
                         return -1
                     count = values[here + at]
                     here += 1
-                if not 0 <= count <= end - here or count % 1.0 != 0:
+                if not 0 <= count < _MANY or count % 1.0 != 0:
                     return -1
             here += at + per_image * int(count) + tail
-            rows += 1
-            if here > end or here == begin:
+            if here > end:
+                return rows if last else -1
+            if here == begin:
                 return -1
+            rows += 1
     starts[rows] = here
     return rows
 

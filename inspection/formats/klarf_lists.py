@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.klarf_columns import columns
-from inspection.formats.klarf_images import Layout, Spec, on_lines, row_starts, tokens_of
-from inspection.formats.klarf_rowtext import Tokens, tokenise
+from inspection.formats.klarf_columns import Columns
+from inspection.formats.klarf_images import Layout, RowForm, Spec, on_lines, row_starts, tokens_of
+from inspection.formats.klarf_rowtext import Tokens, is_long, line_end, tokenise
 from inspection.formats.klarf_tokens import has_noise, line_of, text, without_noise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from inspection.params import Ingest
+
+_SAMPLE = 1 << 16
 
 RawList: TypeAlias = tuple[Spec, tuple[tuple[int, int], ...], int]
 """One DefectList record: its spec, the byte ranges of its rows, and where it begins."""
@@ -31,10 +33,11 @@ class _Run:
     """Lists of one wafer that follow each other under one spec, read as one list."""
 
     spec: Spec
-    tokens: Tokens
+    raw: bytes | memoryview
     parts: tuple[tuple[int, int], ...]
     at: int
-    starts: NDArray[np.int64] | None = None
+    starts: dict[Layout | None, NDArray[np.int64]] = field(default_factory=dict)
+    _tokens: Tokens | None = None
 
     @classmethod
     def of(cls, data: bytes, lists: Sequence[RawList]) -> _Run:
@@ -47,7 +50,42 @@ class _Run:
             raw = b";".join(data[a:b] for a, b in parts) + b";"
         if any(has_noise(data, a, b) for a, b in parts):
             raw = without_noise(bytes(raw))
-        return cls(lists[0][0], tokenise(raw), parts, lists[0][2])
+        return cls(lists[0][0], raw, parts, lists[0][2])
+
+    @property
+    def tokens(self) -> Tokens:
+        if self._tokens is None:
+            self._tokens = tokenise(self.raw)
+        return self._tokens
+
+    def fitting(self, layouts: Iterable[Layout | None], *, sample: bool = False) -> list[Layout | None]:
+        """Those of ``layouts`` that the list fits, with their rows kept; by a ``sample`` more may seem to fit, and no rows are kept."""
+        sample = sample and is_long(len(self.raw))
+        chars = np.frombuffer(self.raw, dtype=np.uint8)
+        begin = tokenise(self.raw[: line_end(chars, _SAMPLE)]) if sample else self.tokens
+        found = {layout: row_starts(begin, RowForm.of(self.spec, layout), cut=sample) for layout in layouts}
+        if not sample:
+            self.starts = {layout: starts for layout, starts in found.items() if starts is not None}
+        return [layout for layout, starts in found.items() if starts is not None]
+
+    def columns(self, data: bytes, layout: Layout | None, most: int) -> dict[str, NDArray]:
+        """Columns of the list, whose rows have the chosen ``layout``."""
+        wanted = Columns(_places(self.spec, layout))
+        form = RowForm.of(self.spec, layout)
+        if not self.starts and (found := wanted.stream(self.raw, form, most)) is not None:
+            return found
+        if not self.starts and not self.fitting([layout]):
+            raise _unfit(data, self)
+        starts = self.starts[layout]
+        if len(starts) - 1 > most:
+            raise FormatError(
+                "klarf.defects",
+                where=line_of(data, self.at),
+                expected=f"at most {most} defects",
+                got=len(starts) - 1,
+                action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
+            )
+        return wanted.take(self.tokens, starts)
 
 
 @dataclass(slots=True)
@@ -58,41 +96,34 @@ class DefectLists:
     chosen: dict[Spec, Layout | None]
 
     @classmethod
-    def decide(cls, data: bytes, wafers: Sequence[Sequence[RawList]], limits: Ingest) -> DefectLists:
+    def decide(cls, data: bytes, wafers: Sequence[Sequence[RawList]]) -> DefectLists:
         """Choose per spec the layout that fits every list; among several, the one whose rows begin the most lines.
 
         Raises
         ------
         FormatError
-            ``klarf.rows``: no layout fits; ``klarf.defects``: more defects than ``limits.max_defects``.
+            ``klarf.rows``: no layout fits.
         """
         runs = [[_Run.of(data, list(lists)) for _, lists in groupby(wafer, key=lambda raw: raw[0])] for wafer in wafers]
-        chosen: dict[Spec, Layout | None] = {}
-        for spec in dict.fromkeys(run.spec for wafer in runs for run in wafer):
-            chosen[spec] = _vote(data, spec, [run for wafer in runs for run in wafer if run.spec == spec])
-        for wafer in runs:
-            rows = sum(len(run.starts) - 1 for run in wafer if run.starts is not None)
-            if rows > limits.max_defects:
-                raise FormatError(
-                    "klarf.defects",
-                    where=line_of(data, wafer[0].at),
-                    expected=f"at most {limits.max_defects} defects",
-                    got=rows,
-                    action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
-                )
-        return cls(runs, chosen)
+        specs = dict.fromkeys(run.spec for wafer in runs for run in wafer)
+        return cls(runs, {s: _vote(data, s.layouts, [run for wafer in runs for run in wafer if run.spec == s]) for s in specs})
 
-    def columns(self, wafer: int) -> dict[str, NDArray]:
+    def columns(self, data: bytes, wafer: int, limits: Ingest) -> dict[str, NDArray]:
         """Columns of all lists of one wafer, one after the other; a column that not all of them have is left out.
 
-        The lists are gone afterwards: a file's text and its columns are not kept twice.
+        The lists are gone afterwards: text and columns are not kept twice.
+
+        Raises
+        ------
+        FormatError
+            ``klarf.rows``: rows of another width; ``klarf.defects``: more defects than ``limits.max_defects``.
         """
-        parts = []
-        for run in self.runs[wafer]:
-            if run.starts is not None:
-                layout = self.chosen[run.spec]
-                parts.append(columns(run.tokens, run.starts, _places(run.spec, layout)))
-        self.runs[wafer] = []
+        runs, self.runs[wafer] = self.runs[wafer], []
+        parts: list[dict[str, NDArray]] = []
+        left = limits.max_defects
+        for run in runs:
+            parts.append(run.columns(data, self.chosen[run.spec], left))
+            left -= max(map(len, parts[-1].values()), default=0)
         if not parts:
             return {n: np.empty(0) for n in ("XINDEX", "YINDEX", "XREL", "YREL")}
         if len(parts) == 1:
@@ -103,31 +134,31 @@ class DefectLists:
 
 def _places(spec: Spec, layout: Layout | None) -> dict[str, int]:
     """Place of each column in a row; those behind the image list are counted from the row's end."""
-    width = len(spec.names)
-    behind = layout is not None
-    return {n: i - width if behind and i > spec.list_at else i for i, n in enumerate(spec.names) if i != spec.list_at}
+    width, at = len(spec.names), spec.list_at
+    return {n: i - width if layout is not None and i > at else i for i, n in enumerate(spec.names) if i != at}
 
 
-def _vote(data: bytes, spec: Spec, runs: Sequence[_Run]) -> Layout | None:
-    """The layout of all ``runs``; each gets its rows by it."""
-    layouts = spec.layouts
-    votes: Counter[int] = Counter()
-    fits = dict.fromkeys(range(len(layouts)))
-    starts: list[dict[int, NDArray[np.int64]]] = []
+def _vote(data: bytes, layouts: Sequence[Layout | None], runs: Sequence[_Run]) -> Layout | None:
+    """The layout of all ``runs``."""
+    if len(layouts) == 1:
+        return layouts[0]
+    # Most lists are settled by their first rows.
+    fits = list(layouts)
     for run in runs:
-        found = {i: s for i in fits if (s := row_starts(run.tokens, spec, layouts[i])) is not None}
-        fits = dict.fromkeys(found)
+        fits = run.fitting(fits, sample=True)
+    if len(fits) == 1:
+        return fits[0]
+    fits = list(layouts)
+    for run in runs:
+        fits = run.fitting(fits)
         if not fits:
             raise _unfit(data, run)
-        if len({len(s) for s in found.values()}) > 1:
-            for i, rows in found.items():
-                votes[i] += on_lines(run.tokens, rows)
-        starts.append(found)
+    votes: Counter[Layout | None] = Counter()
+    for run in runs:
+        if len({len(run.starts[layout]) for layout in fits}) > 1:
+            votes.update({layout: on_lines(run.tokens, run.starts[layout]) for layout in fits})
     # Listed likeliest first: on equal votes the earlier one stands.
-    best = max(fits, key=lambda i: votes[i])
-    for run, found in zip(runs, starts, strict=True):
-        run.starts = found[best]
-    return layouts[best]
+    return max(fits, key=lambda layout: votes[layout])
 
 
 def _unfit(data: bytes, run: _Run) -> FormatError:

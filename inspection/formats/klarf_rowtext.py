@@ -30,8 +30,11 @@ _LONG_WHEN_LOADED = 1 << 14
 _PART = 4 << 20
 """Bytes of one thread's part, at least."""
 
+NOT_A_NUMBER = frozenset(("NA", "N/A", "NULL", "nan"))
+_LONGEST_LINE = 1 << 12
+_NEW_LINE = ord("\n")
 _KERNEL = "inspection.formats.klarf_kernel"
-_ENDS = b" \t\n\r\f\v;"
+ENDS = b" \t\n\r\f\v;"
 _CELL = re.compile(rb'"[^"]*"|[^\s";]+|;')
 _IMAGES = re.compile(rb'(?<![^\s;])Images?\s++[^\s{}";]++\s*+\{(?:[^{}"]++|"[^"]*+")*+\}', re.IGNORECASE)
 
@@ -66,23 +69,36 @@ class Tokens:
         closed = len(self.breaks) and self.breaks[-1] == len(self.values)
         return self.breaks if closed else np.append(self.breaks, len(self.values))
 
+    def settle(self) -> None:
+        """Put in the numbers that the compiled loops left to be looked up."""
+        places = np.flatnonzero(np.isnan(self.values))
+        self.values[places] = [number(t) for t in self.texts(places)]
+
     def texts(self, places: NDArray[np.int64]) -> list[str]:
         """Tokens at ``places`` (rising) as they stand, without quotes."""
         if self.cells is not None:
             return [text(self.cells[i].strip(b'"')) for i in places.tolist()]
-        from inspection.formats import klarf_kernel  # noqa: PLC0415 - loads numba
+        return [text(bytes(self.raw[a:b])) for a, b in zip(*(s.tolist() for s in self._spans(places)), strict=True)]
+
+    def place(self, token: int) -> int:
+        """First byte of a token of a long list."""
+        begin = int(self._spans(np.array([token]))[0][0])
+        return begin - (begin > 0 and self.raw[begin - 1] == ord('"'))
+
+    def _spans(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        from inspection.formats import klarf_scan  # noqa: PLC0415 - loads numba
 
         begins, ends = np.zeros(len(places), np.int64), np.zeros(len(places), np.int64)
         raw = np.frombuffer(self.raw, dtype=np.uint8)
-        klarf_kernel.spans(raw, len(raw), self.braces, places, begins, ends)
-        return [text(bytes(self.raw[a:b])) for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
+        klarf_scan.spans(raw, len(raw), self.braces, places, begins, ends)
+        return begins, ends
 
 
 def tokenise(raw: bytes | memoryview, *, braces: bool = False) -> Tokens:
     """Tokens of the rows of a defect list; `;` separates rows, quotes keep blanks and `;` between them."""
-    if not len(raw) or raw[-1] not in _ENDS:
+    if not len(raw) or raw[-1] not in ENDS:
         raw = bytes(raw) + b" "
-    return _long(raw, braces) if is_long(len(raw)) else _short(bytes(raw), braces)
+    return tokenise_long(raw, braces) if is_long(len(raw)) else _short(bytes(raw), braces)
 
 
 def is_long(size: int) -> bool:
@@ -131,42 +147,48 @@ def _short(raw: bytes, braces: bool) -> Tokens:
     except ValueError:
         numbers = None
     if numbers is None:
-        numbers = [number(text(c)) for c in cells]
+        numbers = [number(text(c.strip(b'"'))) for c in cells]
     return Tokens(np.array(numbers, dtype=np.float64), np.array(breaks, dtype=np.int64), raw, cells, braces)
 
 
-def _long(raw: bytes | memoryview, braces: bool) -> Tokens:
-    from inspection.formats import klarf_kernel as kernel  # noqa: PLC0415 - loads numba
+def tokenise_long(raw: bytes | memoryview, braces: bool) -> Tokens:
+    """As `tokenise`, by the compiled loops."""
+    from inspection.formats import klarf_kernel, klarf_scan  # noqa: PLC0415 - they load numba
 
     chars = np.frombuffer(raw, dtype=np.uint8)
-    quotes = kernel.occurrences(chars, 0, len(chars), kernel.QUOTE)
-    strings = quotes or (braces and kernel.occurrences(chars, 0, len(chars), kernel.OPEN))
-    parts = _parts(chars, 1 if strings else cores())
+    quotes = klarf_scan.occurrences(chars, 0, len(chars), klarf_scan.QUOTE)
+    strings = quotes or (braces and klarf_scan.occurrences(chars, 0, len(chars), klarf_scan.OPEN))
+    parts = [(0, len(chars))] if strings else parts_of(chars)
     # Exact without quotes, else no fewer than there are: memory that is never written is never taken.
-    tokens = np.cumsum([0, *(kernel.count(chars, a, b) for a, b in parts)])
-    semicolons = np.cumsum([0, *(kernel.occurrences(chars, a, b, kernel.SEMICOLON) for a, b in parts)])
+    tokens = np.cumsum([0, *(klarf_scan.count(chars, a, b) for a, b in parts)])
+    semicolons = np.cumsum([0, *(klarf_scan.occurrences(chars, a, b, klarf_scan.SEMICOLON) for a, b in parts)])
     values = np.empty(tokens[-1] + quotes, dtype=np.float64)
     breaks = np.empty(semicolons[-1], dtype=np.int64)
     work = [(chars, a, b, braces, values[tokens[i] :], breaks[semicolons[i] :]) for i, (a, b) in enumerate(parts)]
-    found = spread(kernel.tokenise, work)
+    found = spread(klarf_kernel.tokenise, work)
     for i in range(1, len(parts)):
         breaks[semicolons[i] : semicolons[i + 1]] += tokens[i]
     last_tokens, last_breaks, _ = found[-1]
     size = int(tokens[-2]) + last_tokens
     made = Tokens(values[:size], breaks[: int(semicolons[-2]) + last_breaks], raw, None, braces)
     if any(inexact for _, _, inexact in found):
-        places = np.flatnonzero(np.isnan(made.values))
-        made.values[places] = [number(t) for t in made.texts(places)]
+        made.settle()
     return made
 
 
-def _parts(chars: NDArray[np.uint8], most: int) -> list[tuple[int, int]]:
-    """Ranges that together are all of ``chars``, each with a blank or a `;` at its end."""
-    wanted = max(1, min(most, len(chars) // _PART))
-    cuts = [0]
-    for i in range(1, wanted):
-        at = max(len(chars) * i // wanted, cuts[-1])
-        while chars[at] not in _ENDS:
-            at += 1
-        cuts.append(at + 1)
-    return list(pairwise((*cuts, len(chars))))
+def parts_of(chars: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Ranges for as many threads as there are cores, each with a blank or a `;` at its end, at that of a line if one is near."""
+    wanted = max(1, min(cores(), len(chars) // _PART))
+    cuts = [0, *(line_end(chars, len(chars) * i // wanted) for i in range(1, wanted)), len(chars)]
+    return [(a, b) for a, b in pairwise(cuts) if a < b]
+
+
+def line_end(chars: NDArray[np.uint8], at: int) -> int:
+    """Place behind the last line break shortly before ``at``, or else behind the first blank or `;` from there on."""
+    begin = max(0, at - _LONGEST_LINE)
+    breaks = np.flatnonzero(chars[begin:at] == _NEW_LINE)
+    if len(breaks):
+        return begin + int(breaks[-1]) + 1
+    while at < len(chars) and chars[at] not in ENDS:
+        at += 1
+    return min(at + 1, len(chars))

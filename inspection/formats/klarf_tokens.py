@@ -24,6 +24,7 @@ _BLANK = b" \t\r\n\f\v\x00\x1a"
 _SPACE = re.compile(rb"[\s\x00\x1a]*+")
 _WORD = re.compile(rb'[^\s;"]++')
 _LAST_ROW = re.compile(rb";(?!\s*+[-+.0-9])")
+_ROW_BEHIND = re.compile(rb";\s*+[-+.0-9]")
 _BODY = re.compile(rb'((?:[^;"]++|"[^"\r\n]*+")*+);')
 _NOISE_NAME = rb"(?:TiffFileName|FILENAME)"
 _NOISE = re.compile(_NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*+"|[^\s;"]++)[ \t]*+;?', re.IGNORECASE)
@@ -69,7 +70,8 @@ def line_of(data: bytes, at: int) -> str:
 
 def has_end(data: bytes) -> bool:
     """Whether the last 128 bytes, blanks behind it left out, say EndOfFile: a file still being written has none yet."""
-    return any(END_OF_FILE.encode() in tail[-128:].lower() for tail in (data[-256:], data[-256:].rstrip(_BLANK), data.rstrip(_BLANK)))
+    tail = data[-256:] if data[-256:].rstrip(_BLANK) else data.rstrip(_BLANK)
+    return END_OF_FILE.encode() in tail.rstrip(_BLANK)[-128:].lower()
 
 
 def truncated(data: bytes, at: int, expected: str, got: str) -> FormatError:
@@ -177,8 +179,12 @@ def _refuse_trailing(data: bytes, at: int) -> None:
 def _list_end(data: bytes, begin: int) -> int:
     """Place of the `;` behind which no further row stands and that no quotes enclose; -1 where there is none."""
     at, quoted = begin, False
-    while (end := _LAST_ROW.search(data, at)) is not None:
-        semicolon = end.start()
+    while (semicolon := data.find(b";", at)) >= 0:
+        if _ROW_BEHIND.match(data, semicolon) is not None:  # many of them, if each row has its own
+            end = _LAST_ROW.search(data, semicolon)
+            if end is None:
+                return -1
+            semicolon = end.start()
         if data.find(b'"', at, semicolon) >= 0 and data.count(b'"', at, semicolon) % 2:
             quoted = not quoted
         if not quoted:
