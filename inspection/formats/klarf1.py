@@ -49,7 +49,7 @@ _OPENING = (
 )
 """Behind a summary these speak of the next wafer, whose WaferID is still to come."""
 
-_COUNTED = ("processequipmentidlist",)
+_COUNTED = ("processequipmentidlist", "classlookup")
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - one signature for all formats
@@ -196,8 +196,9 @@ def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, limits: Ingest, inde
     grid = klarf_header.grid(wafer.fields, dies, notes, klarf_header.UNITS_PER_UM_1, where)
     columns = lists.columns(data, index, limits)
     made, more = place(info, columns, grid, where)
-    notes += more + klarf_summary.notes(wafer.summary, columns, made.defects)
-    return SourceWafer(index=index, map=made, notes=tuple(notes))
+    notes += more + klarf_summary.notes(wafer.summary, columns, made.defects, made.dies)
+    classes = klarf_header.class_names(wafer.fields.get("classlookup", []))
+    return SourceWafer(index=index, map=made, notes=tuple(notes), classes=classes)
 
 
 def _check_version(wafer: _Wafer, where: str) -> None:

@@ -100,8 +100,10 @@ def _wafer(data: bytes, way: tuple[Node, Node, Node], index: int, limits: Ingest
             action="The file is cut or badly joined: export it again.",
         )
     made, more = place(info, columns, grid, where)
-    notes += more + klarf_summary.notes(summary, columns, made.defects)
-    return SourceWafer(index=index, map=made, notes=tuple(notes))
+    notes += more + klarf_summary.notes(summary, columns, made.defects, made.dies)
+    lookup = wafer.lists.get("classlookuplist") or lot.lists.get("classlookuplist")
+    classes = klarf_header.class_names([c for row in cells(data, lookup) for c in row[:2]]) if lookup else {}
+    return SourceWafer(index=index, map=made, notes=tuple(notes), classes=classes)
 
 
 def _plan(data: bytes, tests: list[Node], notes: list[str]) -> NDArray[np.int64] | None:

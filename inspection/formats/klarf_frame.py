@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from inspection.errors import FormatError
+from inspection.formats import klarf_origin
 from inspection.wafer.maps import DefectMap, WaferInfo
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Grid:
     mark: str = "DOWN"
     mirrored: bool = False
     plan: NDArray[np.int64] | None = None
+    origin_shifts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """What DieOrigin may mean, where it is not 0 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,13 @@ def place(info: WaferInfo, columns: Mapping[str, NDArray], grid: Grid, where: st
     if indexed and (grid.mark != "DOWN" or grid.mirrored):
         index = np.column_stack((columns["XINDEX"], columns["YINDEX"])).astype(np.float64)
     dies = _whole_dies(grid.plan, where)
-    placed = _Placed(xy, index, dies, grid.pitch_um, (-grid.center_um[0], -grid.center_um[1]))
+    corner = (-grid.center_um[0], -grid.center_um[1])
+    if grid.origin_shifts:
+        reading, why = klarf_origin.decide(grid.origin_shifts, xy, columns, (dies, grid.pitch_um, corner), info.radius_um)
+        shift = grid.origin_shifts[reading]
+        notes.append(f"die origin: DieOrigin read as {reading}, moved by {shift[0]:g} {shift[1]:g} um; {why}")
+        xy, corner = xy + np.array(shift), (corner[0] + shift[0], corner[1] + shift[1])
+    placed = _Placed(xy, index, dies, grid.pitch_um, corner)
     for _ in range(MARKS.index(grid.mark)):
         placed = placed.quarter_turn()
     if grid.mark != "DOWN":

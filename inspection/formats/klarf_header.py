@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
+from inspection.formats import klarf_origin
 from inspection.formats.klarf_frame import MARKS, Grid
 from inspection.formats.klarf_rowtext import number
 from inspection.wafer.maps import DEFAULT_DIAMETER_MM, WaferInfo
@@ -31,6 +32,16 @@ _TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?(Z|[+-]\d
 _NO_NAME = ("", "NONE", "NA")
 _UNSET = datetime(1970, 1, 1, tzinfo=UTC)
 """How tools write a clock that was never set."""
+
+_MARKS = {"0": "DOWN", "90": "LEFT", "180": "UP", "270": "RIGHT", "360": "DOWN", "BOTTOM": "DOWN", "TOP": "UP"}
+"""Degrees of 1.8, and words of other tools."""
+
+_INCHES_MM = {2: 50.8, 3: 76.2, 4: 100.0, 5: 125.0, 6: 150.0, 8: 200.0, 12: 300.0, 18: 450.0}
+"""Wafers that are named in inches, and what they measure."""
+
+_UNITS = (("mm", 1.0), ("um", 1e3), ("nm", 1e6))
+_SMALLEST_MM, _LARGEST_MM = 20.0, 1_000.0
+"""What a wafer measures; a SampleSize beyond is in another unit than its format says."""
 
 _CENTURY_TURN = 70
 """Two-digit years from here on belong to the 20th century."""
@@ -124,14 +135,16 @@ def grid(fields: Fields, plan: NDArray[np.int64] | None, notes: list[str], units
     pitch = _pair(fields, "diepitch", units_per_um, where)
     if min(pitch) <= 0:
         raise _bad_number("a positive DiePitch", pitch, where)
-    origin = fields.get("dieorigin", [])
-    if any(number(t) != 0 for t in origin):
-        notes.append(f"die origin: DieOrigin {' '.join(origin)[:40]} is not used, its meaning differs between tools")
+    origin = [number(t) for t in fields.get("dieorigin", [])]
+    shifts = {}
+    if len(origin) == 2 and all(map(math.isfinite, origin)):
+        shifts = klarf_origin.readings((origin[0], origin[1]), pitch, units_per_um) if any(origin) else {}
+    elif origin:
+        notes.append(f"die origin: DieOrigin {' '.join(fields['dieorigin'])[:40]} is not used, it is no pair of numbers")
     if _one(fields, "coordinatescentered", upper=True) == "YES":
         notes.append("centred: CoordinatesCentered is not used, SampleCenterLocation places the wafer")
     mark = _one(fields, "orientationmarklocation", upper=True) or "DOWN"
-    turns = {"0": "DOWN", "90": "LEFT", "180": "UP", "270": "RIGHT"}
-    mark = turns.get(mark.removesuffix(".0"), mark)
+    mark = _MARKS.get(mark.removesuffix(".0"), mark)
     if mark not in MARKS:
         raise FormatError(
             "klarf.orientation",
@@ -146,6 +159,7 @@ def grid(fields: Fields, plan: NDArray[np.int64] | None, notes: list[str], units
         mark=mark,
         mirrored=_one(fields, "coordinatesmirrored", upper=True) == "YES",
         plan=plan,
+        origin_shifts=shifts,
     )
 
 
@@ -164,6 +178,17 @@ def die_indices(tokens: Sequence[str], declared: float | None, notes: list[str],
     if declared is not None and declared != len(dies):
         notes.append(f"die list: {declared:g} dies declared, {len(dies)} listed")
     return dies
+
+
+def class_names(tokens: Sequence[str], width: int = 2) -> dict[int, str]:
+    """Names of CLASSNUMBER from (number, name, ...) rows of ``width`` tokens, read as far as they are such rows."""
+    out = {}
+    for i in range(0, len(tokens) - width + 1, width):
+        value = number(tokens[i])
+        if not (math.isfinite(value) and value == value // 1):
+            break
+        out[int(value)] = tokens[i + 1]
+    return out
 
 
 def _first(fields: Mapping[str, list[str]], *names: str) -> list[str]:
@@ -198,17 +223,23 @@ def _diameter_mm(fields: Fields, notes: list[str], units_per_um: float, where: s
     if not values:
         notes.append(f"no SampleSize: {DEFAULT_DIAMETER_MM:g} mm assumed")
         return DEFAULT_DIAMETER_MM
+    given = units_per_um * 1000.0 if units_per_um != UNITS_PER_UM_1 else 1.0
     if units_per_um == UNITS_PER_UM_1:
         # The first number says how many follow (or the shape); a rectangle is held by the circle of its longer side.
-        sides = values[1:] or values
-        if len(sides) > 1:
+        values = values[1:] or values
+        if len(values) > 1 and min(values) != max(values):
             notes.append(f"rectangle: SampleSize {' '.join(tokens)[:40]}, the longer side is taken as the diameter")
-        diameter = max(sides)
-    else:
-        diameter = max(values) / units_per_um / 1000.0
-    if not 1.0 <= diameter <= 10_000.0:
-        raise _bad_number("a SampleSize of 1 to 10000 mm", " ".join(tokens)[:40], where)
-    return diameter
+    size = max(values)
+    if _SMALLEST_MM <= size / given <= _LARGEST_MM:
+        return size / given
+    for unit, diameter in (
+        ("inches", _INCHES_MM.get(int(size) if size == size // 1 and size < 99 else 0, 0.0)),
+        *((n, size / per) for n, per in _UNITS),
+    ):
+        if _SMALLEST_MM <= diameter <= _LARGEST_MM:
+            notes.append(f"sample size: SampleSize {' '.join(tokens)[:40]} is taken as {unit}, {diameter:g} mm")
+            return diameter
+    raise _bad_number(f"a SampleSize of {_SMALLEST_MM:g} to {_LARGEST_MM:g} mm", " ".join(tokens)[:40], where)
 
 
 def _bad_number(expected: str, got: object, where: str) -> FormatError:
