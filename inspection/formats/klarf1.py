@@ -22,6 +22,7 @@ from inspection.formats.klarf_tokens import (
     DEFECT_LIST,
     END_OF_FILE,
     MORE_ROWS,
+    Lines,
     has_end,
     line_of,
     load,
@@ -34,6 +35,8 @@ from inspection.wafer.maps import SourceWafer
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from inspection.formats.klarf_lists import RawList
     from inspection.formats.klarf_tokens import Record
@@ -72,6 +75,7 @@ class _Wafer:
     lists: list[RawList] = field(default_factory=list)
     summary_names: list[str] = field(default_factory=list)
     summary: list[klarf_summary.Declared] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def next(self, at: int) -> _Wafer:
         fields = {k: v for k, v in self.fields.items() if k not in _OF_ONE_WAFER}
@@ -97,7 +101,10 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
         raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
     wafers, spec_notes = _collect(data, limits)
     lists = DefectLists.decide(data, [w.lists for w in wafers])
-    yield from [_finish(data, wafer, lists, limits, index, spec_notes) for index, wafer in enumerate(wafers)]
+    lines = Lines(data)
+    for wafer in wafers:
+        wafer.notes += spec_notes
+    yield from [_finish(wafer, lists.columns(data, index, limits), lines, index) for index, wafer in enumerate(wafers)]
 
 
 def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
@@ -174,9 +181,9 @@ def _spec(data: bytes, record: Record, tokens: list[str], tiff: list[str], notes
     return Spec(names, per_image)
 
 
-def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, limits: Ingest, index: int, file_notes: list[str]) -> SourceWafer:
-    where = f"{line_of(data, wafer.at)}, wafer {' '.join(wafer.fields.get('waferid', ['?']))[:40]}"
-    notes = list(file_notes)
+def _finish(wafer: _Wafer, columns: dict[str, NDArray], lines: Lines, index: int) -> SourceWafer:
+    where = f"{lines.of(wafer.at)}, wafer {' '.join(wafer.fields.get('waferid', ['?']))[:40]}"
+    notes = wafer.notes
     if not wafer.lists:
         if not wafer.summary or any(row.defects != 0 for row in wafer.summary):
             raise FormatError(
@@ -190,11 +197,10 @@ def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, limits: Ingest, inde
     if not wafer.named:
         notes.append("no WaferID")
     _check_version(wafer, where)
-    plan = [klarf_header.die_indices(t, n, notes, line_of(data, at)) for t, n, at in wafer.plan]
+    plan = [klarf_header.die_indices(t, n, notes, lines.of(at)) for t, n, at in wafer.plan]
     dies = np.concatenate(plan) if plan else None
     info = klarf_header.info(wafer.fields, notes, klarf_header.UNITS_PER_UM_1, where)
     grid = klarf_header.grid(wafer.fields, dies, notes, klarf_header.UNITS_PER_UM_1, where)
-    columns = lists.columns(data, index, limits)
     made, more = place(info, columns, grid, where)
     notes += more + klarf_summary.notes(wafer.summary, columns, made.defects, made.dies)
     classes = klarf_header.class_names(wafer.fields.get("classlookup", []))

@@ -13,7 +13,7 @@ from inspection.formats.klarf18_list import NM_PER_UM, defect_columns
 from inspection.formats.klarf18_tree import cells, parse
 from inspection.formats.klarf_frame import place
 from inspection.formats.klarf_rowtext import number
-from inspection.formats.klarf_tokens import has_end, line_of, load, truncated
+from inspection.formats.klarf_tokens import Lines, has_end, line_of, load, truncated
 from inspection.wafer.maps import SourceWafer
 
 if TYPE_CHECKING:
@@ -69,12 +69,13 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
             got=len(found),
             action="Export the file again; raise ingest.max_wafers if it is meant to hold that many.",
         )
-    yield from [_wafer(data, (root, lot, wafer), i, limits) for i, (lot, wafer) in enumerate(found)]
+    lines = Lines(data)
+    yield from [_wafer(data, (root, lot, wafer), i, limits, lines) for i, (lot, wafer) in enumerate(found)]
 
 
-def _wafer(data: bytes, way: tuple[Node, Node, Node], index: int, limits: Ingest) -> SourceWafer:
+def _wafer(data: bytes, way: tuple[Node, Node, Node], index: int, limits: Ingest, lines: Lines) -> SourceWafer:
     root, lot, wafer = way
-    where = f"{line_of(data, wafer.at)}, wafer {wafer.name[:40]}"
+    where = f"{lines.of(wafer.at)}, wafer {wafer.name[:40]}"
     notes: list[str] = []
     # The innermost says it; lot fields may stand before or after the wafers.
     fields = root.fields | lot.fields | wafer.fields | {"lotid": [lot.name], "waferid": [wafer.name]}

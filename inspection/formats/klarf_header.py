@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats import klarf_origin
+from inspection.formats import klarf_origin, klarf_size
 from inspection.formats.klarf_frame import MARKS, Grid
 from inspection.formats.klarf_rowtext import number
-from inspection.wafer.maps import DEFAULT_DIAMETER_MM, WaferInfo
+from inspection.wafer.maps import WaferInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,13 +35,6 @@ _UNSET = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MARKS = {"0": "DOWN", "90": "LEFT", "180": "UP", "270": "RIGHT", "360": "DOWN", "BOTTOM": "DOWN", "TOP": "UP"}
 """Degrees of 1.8, and words of other tools."""
-
-_INCHES_MM = {2: 50.8, 3: 76.2, 4: 100.0, 5: 125.0, 6: 150.0, 8: 200.0, 12: 300.0, 18: 450.0}
-"""Wafers that are named in inches, and what they measure."""
-
-_UNITS = (("mm", 1.0), ("um", 1e3), ("nm", 1e6))
-_SMALLEST_MM, _LARGEST_MM = 20.0, 1_000.0
-"""What a wafer measures; a SampleSize beyond is in another unit than its format says."""
 
 _CENTURY_TURN = 70
 """Two-digit years from here on belong to the 20th century."""
@@ -109,7 +102,7 @@ def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> W
         chamber=chamber,
         recipe=_one(fields, "setupid", "recipeid"),
         inspected_at=inspected_at,
-        diameter_mm=_diameter_mm(fields, notes, units_per_um, where),
+        diameter_mm=klarf_size.diameter_mm(fields.get("samplesize", []), notes, units_per_um, where),
     )
 
 
@@ -215,31 +208,6 @@ def _pair(fields: Fields, name: str, units_per_um: float, where: str) -> tuple[f
     if len(values) != 2 or not all(map(math.isfinite, values)):
         raise _bad_number(f"two numbers in {name}", " ".join(fields[name])[:60], where)
     return values[0], values[1]
-
-
-def _diameter_mm(fields: Fields, notes: list[str], units_per_um: float, where: str) -> float:
-    tokens = fields.get("samplesize", [])
-    values = [number(t) for t in tokens]
-    if not values:
-        notes.append(f"no SampleSize: {DEFAULT_DIAMETER_MM:g} mm assumed")
-        return DEFAULT_DIAMETER_MM
-    given = units_per_um * 1000.0 if units_per_um != UNITS_PER_UM_1 else 1.0
-    if units_per_um == UNITS_PER_UM_1:
-        # The first number says how many follow (or the shape); a rectangle is held by the circle of its longer side.
-        values = values[1:] or values
-        if len(values) > 1 and min(values) != max(values):
-            notes.append(f"rectangle: SampleSize {' '.join(tokens)[:40]}, the longer side is taken as the diameter")
-    size = max(values)
-    if _SMALLEST_MM <= size / given <= _LARGEST_MM:
-        return size / given
-    for unit, diameter in (
-        ("inches", _INCHES_MM.get(int(size) if size == size // 1 and size < 99 else 0, 0.0)),
-        *((n, size / per) for n, per in _UNITS),
-    ):
-        if _SMALLEST_MM <= diameter <= _LARGEST_MM:
-            notes.append(f"sample size: SampleSize {' '.join(tokens)[:40]} is taken as {unit}, {diameter:g} mm")
-            return diameter
-    raise _bad_number(f"a SampleSize of {_SMALLEST_MM:g} to {_LARGEST_MM:g} mm", " ".join(tokens)[:40], where)
 
 
 def _bad_number(expected: str, got: object, where: str) -> FormatError:

@@ -58,22 +58,24 @@ class _Run:
             self._tokens = tokenise(self.raw)
         return self._tokens
 
-    def fitting(self, layouts: Iterable[Layout | None], *, sample: bool = False) -> list[Layout | None]:
-        """Those of ``layouts`` that the list fits, with their rows kept; by a ``sample`` more may seem to fit, and no rows are kept."""
+    def fitting(self, layouts: Iterable[Layout | None], *, sample: bool = False) -> dict[Layout | None, NDArray[np.int64]]:
+        """Those of ``layouts`` that the list fits, with its rows; by the first rows of a long list alone if a ``sample`` will do."""
         sample = sample and is_long(len(self.raw))
-        chars = np.frombuffer(self.raw, dtype=np.uint8)
-        begin = tokenise(self.raw[: line_end(chars, _SAMPLE)]) if sample else self.tokens
+        begin = tokenise(self.raw[: line_end(np.frombuffer(self.raw, dtype=np.uint8), _SAMPLE)]) if sample else self.tokens
         found = {layout: row_starts(begin, RowForm.of(self.spec, layout), cut=sample) for layout in layouts}
+        fits = {layout: starts for layout, starts in found.items() if starts is not None}
         if not sample:
-            self.starts = {layout: starts for layout, starts in found.items() if starts is not None}
-        return [layout for layout, starts in found.items() if starts is not None]
+            self.starts = fits
+        return fits
+
+    def stream(self, layout: Layout | None, most: int) -> dict[str, NDArray] | None:
+        """Columns of a long list of plain numbers, whose rows have this ``layout``; None where it is another one."""
+        if self.starts or not is_long(len(self.raw)):
+            return None
+        return Columns(_places(self.spec, layout)).stream(self.raw, RowForm.of(self.spec, layout), most)
 
     def columns(self, data: bytes, layout: Layout | None, most: int) -> dict[str, NDArray]:
         """Columns of the list, whose rows have the chosen ``layout``."""
-        wanted = Columns(_places(self.spec, layout))
-        form = RowForm.of(self.spec, layout)
-        if not self.starts and (found := wanted.stream(self.raw, form, most)) is not None:
-            return found
         if not self.starts and not self.fitting([layout]):
             raise _unfit(data, self)
         starts = self.starts[layout]
@@ -85,15 +87,15 @@ class _Run:
                 got=len(starts) - 1,
                 action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
             )
-        return wanted.take(self.tokens, starts)
+        return Columns(_places(self.spec, layout)).take(self.tokens, starts)
 
 
 @dataclass(slots=True)
 class DefectLists:
-    """The defect lists of a file, wafer by wafer, with the layout chosen for each spec."""
+    """The defect lists of a file, wafer by wafer, and the layouts that are possible for each spec, the chosen one first."""
 
     runs: list[list[_Run]]
-    chosen: dict[Spec, Layout | None]
+    layouts: dict[Spec, list[Layout | None]]
 
     @classmethod
     def decide(cls, data: bytes, wafers: Sequence[Sequence[RawList]]) -> DefectLists:
@@ -105,8 +107,14 @@ class DefectLists:
             ``klarf.rows``: no layout fits.
         """
         runs = [[_Run.of(data, list(lists)) for _, lists in groupby(wafer, key=lambda raw: raw[0])] for wafer in wafers]
-        specs = dict.fromkeys(run.spec for wafer in runs for run in wafer)
-        return cls(runs, {s: _vote(data, s.layouts, [run for wafer in runs for run in wafer if run.spec == s]) for s in specs})
+        made = cls(runs, {})
+        for spec in dict.fromkeys(run.spec for wafer in runs for run in wafer):
+            made.layouts[spec] = _settled(spec, made.of(spec)) or [_vote(data, spec, made.of(spec))]
+        return made
+
+    def of(self, spec: Spec) -> list[_Run]:
+        """Lists under one spec that are still to be read."""
+        return [run for wafer in self.runs for run in wafer if run.spec == spec]
 
     def columns(self, data: bytes, wafer: int, limits: Ingest) -> dict[str, NDArray]:
         """Columns of all lists of one wafer, one after the other; a column that not all of them have is left out.
@@ -118,18 +126,28 @@ class DefectLists:
         FormatError
             ``klarf.rows``: rows of another width; ``klarf.defects``: more defects than ``limits.max_defects``.
         """
-        runs, self.runs[wafer] = self.runs[wafer], []
         parts: list[dict[str, NDArray]] = []
         left = limits.max_defects
-        for run in runs:
-            parts.append(run.columns(data, self.chosen[run.spec], left))
+        for run in self.runs[wafer]:
+            parts.append(self._columns(data, run, left))
             left -= max(map(len, parts[-1].values()), default=0)
+        self.runs[wafer] = []
         if not parts:
             return {n: np.empty(0) for n in ("XINDEX", "YINDEX", "XREL", "YREL")}
         if len(parts) == 1:
             return parts[0]
         shared = [n for n in parts[0] if all(n in p for p in parts)]
         return {n: np.concatenate([p[n] for p in parts]) for n in shared}
+
+    def _columns(self, data: bytes, run: _Run, most: int) -> dict[str, NDArray]:
+        layouts = self.layouts[run.spec]
+        found = run.stream(layouts[0], most)
+        # Layouts that agreed on the first rows agree on all of them if no row has an image.
+        if found is not None and (len(layouts) == 1 or not found["IMAGECOUNT"].any()):
+            return found
+        if len(layouts) > 1:
+            layouts[:] = [_vote(data, run.spec, self.of(run.spec))]
+        return run.columns(data, layouts[0], most)
 
 
 def _places(spec: Spec, layout: Layout | None) -> dict[str, int]:
@@ -138,19 +156,22 @@ def _places(spec: Spec, layout: Layout | None) -> dict[str, int]:
     return {n: i - width if layout is not None and i > at else i for i, n in enumerate(spec.names) if i != at}
 
 
-def _vote(data: bytes, layouts: Sequence[Layout | None], runs: Sequence[_Run]) -> Layout | None:
+def _settled(spec: Spec, runs: Sequence[_Run]) -> list[Layout | None]:
+    """The layouts that fit the first rows of all ``runs`` if all of them give the same rows; none where it takes a vote."""
+    fits = list(spec.layouts)
+    for run in runs:
+        found = run.fitting(fits, sample=True)
+        fits = list(found)
+        if not fits or not all(np.array_equal(starts, found[fits[0]]) for starts in found.values()):
+            return []
+    return fits
+
+
+def _vote(data: bytes, spec: Spec, runs: Sequence[_Run]) -> Layout | None:
     """The layout of all ``runs``."""
-    if len(layouts) == 1:
-        return layouts[0]
-    # Most lists are settled by their first rows.
-    fits = list(layouts)
+    fits = list(spec.layouts)
     for run in runs:
-        fits = run.fitting(fits, sample=True)
-    if len(fits) == 1:
-        return fits[0]
-    fits = list(layouts)
-    for run in runs:
-        fits = run.fitting(fits)
+        fits = list(run.fitting(fits))
         if not fits:
             raise _unfit(data, run)
     votes: Counter[Layout | None] = Counter()

@@ -113,10 +113,10 @@ def _prepared(wafer_map: DefectMap) -> KlarfWafer:
     centre_nm = -np.rint(np.multiply(origin, NM_PER_UM)).astype(np.int64)
     place_nm = np.rint(wafer_map.xy_um * NM_PER_UM).astype(np.int64) + centre_nm
     index, offset = np.divmod(place_nm, pitch_nm)
-    own = [_own_whole(wafer_map, name) for name in ("XINDEX", "YINDEX")]
-    if own[0] is not None and own[1] is not None:
+    own_x, own_y = (_own_whole(wafer_map, name) for name in ("XINDEX", "YINDEX"))
+    if own_x is not None and own_y is not None:
         # The dies that the map's source named, also for a defect on a border or off its die.
-        index = np.column_stack(own).astype(np.int64)
+        index = np.column_stack((own_x, own_y)).astype(np.int64)
         offset = place_nm - index * pitch_nm
     identity = _own_whole(wafer_map, "DEFECTID")
     columns: dict[str, NDArray] = {

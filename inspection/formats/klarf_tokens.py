@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,25 @@ def load(path: Path, limits: Ingest) -> bytes:
 
 def line_of(data: bytes, at: int) -> str:
     """Where byte ``at`` is, for people."""
-    newline = data.count(b"\n", 0, at) or data.count(b"\r", 0, at)
-    return f"line {newline + 1}"
+    return Lines(data).of(at)
+
+
+class Lines:
+    """Line numbers of many places of one file: each count goes on from the nearest place asked before."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._newline = b"\n" if b"\n" in data else b"\r"
+        self._at, self._line = [0], [1]
+
+    def of(self, at: int) -> str:
+        """Where byte ``at`` is, for people."""
+        i = bisect_right(self._at, at) - 1
+        line = self._line[i] + self._data.count(self._newline, self._at[i], at)
+        if self._at[i] < at:
+            self._at.insert(i + 1, at)
+            self._line.insert(i + 1, line)
+        return f"line {line}"
 
 
 def has_end(data: bytes) -> bool:

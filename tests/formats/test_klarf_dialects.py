@@ -95,7 +95,7 @@ def test_a_known_place_comes_out_however_the_tool_held_the_wafer(read, mark, mir
     )
     assert wafer.map.dies.tolist() == [[wafer.map.attributes["XINDEX"][0], wafer.map.attributes["YINDEX"][0]]]
     low = np.array(wafer.map.origin_um) + wafer.map.dies[0] * DIE_UM
-    assert np.all((PLACE_UM >= low) & (PLACE_UM <= low + DIE_UM))
+    assert np.all((low <= wafer.map.xy_um[0]) & (wafer.map.xy_um[0] <= low + DIE_UM))
 
 
 # ---- versions, sizes, units ------------------------------------------------------------------------------------------------------
@@ -256,10 +256,17 @@ def test_text_columns_come_back(tmp_path, read, write, words):
 # ---- another reader --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["LARGE_KLARF.000", "QUU_NUU.000", "saved_QUU_NUU_dbscan.000", "klarf_no_defect.000"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"wafermap-clustering/{n}.000" for n in ("LARGE_KLARF", "QUU_NUU", "saved_QUU_NUU_dbscan", "klarf_no_defect")),
+        "klarfkit/CPS3TwithoutReview.001",
+        "jklarfreader/simple12.klarf",
+    ],
+)
 def test_places_agree_with_another_reader(shared_data, name):
     peer = pytest.importorskip("klarf_reader.klarf", reason="klarf-reader is in the extra `bench`")
-    path = shared_data / "klarf/wafermap-clustering" / name
+    path = shared_data / "klarf" / name
     other = peer.Klarf.load_from_file(filepath=path)
     ours = list(table.read(path, Ingest()))
     assert len(other.wafers) == len(ours)
