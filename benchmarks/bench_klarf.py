@@ -200,10 +200,8 @@ def main() -> None:
         write_csv(csv, values)
         write_klarf12(path, csv, images=False)
         spent = statistics.median(seconds(lambda: read_peer(path)) for _ in range(3))
-        rate = path.stat().st_size / 1e6 / spent
-        print(
-            f"klarf-reader: {given.peer_defects} defects in {spent:.2f} s, {rate:.2f} MB/s; ours {rates['1.2']:.0f} MB/s: {rates['1.2'] / rate:.0f} x"
-        )
+        rate, ours = path.stat().st_size / 1e6 / spent, rates["1.2"]
+        print(f"klarf-reader: {given.peer_defects} defects in {spent:.2f} s, {rate:.2f} MB/s; ours {ours:.0f} MB/s: {ours / rate:.0f} x")
 
 
 if __name__ == "__main__":

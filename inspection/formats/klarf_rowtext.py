@@ -1,7 +1,7 @@
 """The text of a defect list as tokens: all numbers at once, words when they are asked for.
 
-Short lists take plain Python, whose cost is a thirtieth of loading the compiled loops of `klarf_kernel`; long ones take these, in
-as many threads as the process has cores. Both give the same values.
+Short lists take NumPy and plain Python; long ones take the compiled loops of `klarf_kernel`, which are ten times as fast but take a
+second to load, in as many threads as the process has cores. Both give the same values.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LONG = 1 << 20
-"""Bytes from which on loading the compiled loops (half a second) pays; once they are loaded it pays far earlier."""
+LONG = 1 << 24
+"""Bytes whose plain reading takes about as long as loading the compiled loops: from there on, in one list or in all of a process so
+far, it pays to load them. Once they are loaded they pay far earlier."""
 
 _LONG_WHEN_LOADED = 1 << 14
+_read_plainly: list[int] = []
+"""Bytes that this process has read without them."""
+
 _PART = 4 << 20
 """Bytes of one thread's part, at least."""
 
@@ -51,8 +55,8 @@ class Tokens:
         Number of tokens before each `;`: no row crosses one.
     raw : buffer
         The text itself.
-    cells : list of bytes, or None
-        The tokens of a short list; those of a long one are found again in ``raw``.
+    long : bool
+        Whether the compiled loops read it.
     braces : bool
         Whether `Images n {...}` is one token.
     """
@@ -60,7 +64,7 @@ class Tokens:
     values: NDArray[np.float64]
     breaks: NDArray[np.int64]
     raw: bytes | memoryview
-    cells: list[bytes] | None
+    long: bool
     braces: bool
 
     @property
@@ -76,8 +80,9 @@ class Tokens:
 
     def texts(self, places: NDArray[np.int64]) -> list[str]:
         """Tokens at ``places`` (rising) as they stand, without quotes."""
-        if self.cells is not None:
-            return [text(self.cells[i].strip(b'"')) for i in places.tolist()]
+        if not self.long:
+            cells = [c for c in _cells(self.raw, self.braces) if c != b";"]
+            return [text(cells[i].strip(b'"')) for i in places.tolist()]
         return [text(bytes(self.raw[a:b])) for a, b in zip(*(s.tolist() for s in self._spans(places)), strict=True)]
 
     def place(self, token: int) -> int:
@@ -98,12 +103,19 @@ def tokenise(raw: bytes | memoryview, *, braces: bool = False) -> Tokens:
     """Tokens of the rows of a defect list; `;` separates rows, quotes keep blanks and `;` between them."""
     if not len(raw) or raw[-1] not in ENDS:
         raw = bytes(raw) + b" "
-    return tokenise_long(raw, braces) if is_long(len(raw)) else _short(bytes(raw), braces)
+    if is_long(len(raw)):
+        return tokenise_long(raw, braces)
+    _read_plainly.append(len(raw))
+    return _short(bytes(raw), braces)
 
 
 def is_long(size: int) -> bool:
     """Whether ``size`` bytes are read faster by the compiled loops, the time to load them included."""
-    return size >= (_LONG_WHEN_LOADED if _KERNEL in sys.modules else LONG)
+    if _KERNEL in sys.modules:
+        return size >= _LONG_WHEN_LOADED
+    if len(_read_plainly) > 1:
+        _read_plainly[:] = [sum(_read_plainly)]
+    return size >= _LONG_WHEN_LOADED and size + sum(_read_plainly) >= LONG
 
 
 def number(word: str) -> float:
@@ -128,27 +140,37 @@ def cores() -> int:
 
 
 def _short(raw: bytes, braces: bool) -> Tokens:
-    plain = _IMAGES.sub(b" N ", raw) if braces and b"{" in raw else raw
-    cells: list[bytes] = []
-    breaks: list[int] = []
-    if b'"' in plain:
-        for cell in _CELL.findall(plain):
-            if cell == b";":
-                breaks.append(len(cells))
-            else:
-                cells.append(cell)
-    else:
-        for piece in plain.split(b";"):
-            cells += piece.split()
-            breaks.append(len(cells))
-        breaks.pop()
-    try:
-        numbers = list(map(float, cells)) if b"_" not in plain else None
-    except ValueError:
-        numbers = None
-    if numbers is None:
-        numbers = [number(text(c.strip(b'"'))) for c in cells]
-    return Tokens(np.array(numbers, dtype=np.float64), np.array(breaks, dtype=np.int64), raw, cells, braces)
+    values = None
+    if b'"' not in raw and (not braces or b"{" not in raw):
+        plain = raw.replace(b";", b" ").strip()
+        try:
+            values = np.fromstring(plain, dtype=np.float64, sep=" ") if plain else np.empty(0)
+        except ValueError:
+            values = None
+    if values is not None:
+        return Tokens(values, _breaks(raw, len(values)), raw, False, braces)
+    cells = _cells(raw, braces)
+    solid = np.array([c != b";" for c in cells], dtype=np.bool_)
+    numbers = [number(text(c.strip(b'"'))) for c in cells if c != b";"]
+    breaks = np.cumsum(solid, dtype=np.int64)[~solid]
+    return Tokens(np.array(numbers, dtype=np.float64), breaks, raw, False, braces)
+
+
+def _cells(raw: bytes | memoryview, braces: bool) -> list[bytes]:
+    """All tokens as they stand, and the `;` between them."""
+    raw = bytes(raw)
+    return _CELL.findall(_IMAGES.sub(b" N ", raw) if braces and b"{" in raw else raw)
+
+
+def _breaks(raw: bytes, size: int) -> NDArray[np.int64]:
+    """Number of tokens before each `;` of a text without quotes that has ``size`` tokens."""
+    if raw.count(b";") == 1 and not raw.partition(b";")[2].strip():
+        return np.array([size], dtype=np.int64)
+    chars = np.frombuffer(raw, dtype=np.uint8)
+    semicolon = chars == ord(";")
+    solid = ~((chars == ord(" ")) | ((chars >= ord("\t")) & (chars <= ord("\r"))) | semicolon)
+    begins = np.cumsum(solid & ~np.concatenate(([False], solid[:-1])))
+    return begins[semicolon]
 
 
 def tokenise_long(raw: bytes | memoryview, braces: bool) -> Tokens:
@@ -170,7 +192,7 @@ def tokenise_long(raw: bytes | memoryview, braces: bool) -> Tokens:
         breaks[semicolons[i] : semicolons[i + 1]] += tokens[i]
     last_tokens, last_breaks, _ = found[-1]
     size = int(tokens[-2]) + last_tokens
-    made = Tokens(values[:size], breaks[: int(semicolons[-2]) + last_breaks], raw, None, braces)
+    made = Tokens(values[:size], breaks[: int(semicolons[-2]) + last_breaks], raw, True, braces)
     if any(inexact for _, _, inexact in found):
         made.settle()
     return made

@@ -101,7 +101,7 @@ class _Reader:
             if stop - begin > 2 * _BLOCK:
                 return -1
             size, closed, inexact = klarf_kernel.tokenise(self.chars, begin, stop, self.braces, values, breaks)
-            tokens = Tokens(values[:size], breaks[:closed], self.chars[begin:stop].data, None, self.braces)
+            tokens = Tokens(values[:size], breaks[:closed], self.chars[begin:stop].data, True, self.braces)
             if inexact:
                 tokens.settle()
             rows = klarf_kernel.walk(tokens.values, tokens.ends, stop < end, *self.form[:-1], aligned, starts)
