@@ -70,7 +70,9 @@ def write_klarf12(path: Path, csv: Path, images: bool) -> None:
     rows = [" " + line.replace(",", " ") + (" " + lists[int(line[-1])] if images else "") for line in lines]
     names = (*NAMES, "IMAGELIST") if images else NAMES
     head = (
-        'FileVersion 1 2;\nFileTimestamp 01-02-2026 03:04:05;\nLotID "L1";\nSampleSize 1 300;\nOrientationMarkLocation DOWN;\n'
+        'FileVersion 1 2;\nFileTimestamp 01-02-26 03:04:05;\nInspectionStationID "A" "B" "C";\nSampleType WAFER;\n'
+        'ResultTimestamp 01-02-26 03:04:05;\nLotID "L1";\nSampleSize 1 300;\nDeviceID "D";\nSetupID "R" 01-02-26 03:04:05;\nStepID "M1";\n'
+        "SampleOrientationMarkType NOTCH;\nOrientationMarkLocation DOWN;\n"
         f"DiePitch {PITCH_UM[0]} {PITCH_UM[1]};\nDieOrigin 0 0;\n"
         'WaferID "01";\nSlot 1;\nSampleCenterLocation 0 0;\nInspectionTest 1;\n'
         f"DefectRecordSpec {len(names)} {' '.join(names)} ;\nDefectList\n"

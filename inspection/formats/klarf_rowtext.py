@@ -157,9 +157,9 @@ def _short(raw: bytes, braces: bool) -> Tokens:
 
 
 def _cells(raw: bytes | memoryview, braces: bool) -> list[bytes]:
-    """All tokens as they stand, and the `;` between them."""
+    """All tokens as they stand, and the `;` between them; an image list has no text."""
     raw = bytes(raw)
-    return _CELL.findall(_IMAGES.sub(b" N ", raw) if braces and b"{" in raw else raw)
+    return _CELL.findall(_IMAGES.sub(b' "" ', raw) if braces and b"{" in raw else raw)
 
 
 def _breaks(raw: bytes, size: int) -> NDArray[np.int64]:

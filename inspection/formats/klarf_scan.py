@@ -172,7 +172,7 @@ def images_end(raw: NDArray[np.uint8], at: np.uint64, end: np.uint64) -> np.uint
 def spans(
     raw: NDArray[np.uint8], end: int, braces: bool, wanted: NDArray[np.int64], begins: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> None:
-    """Byte ranges of the tokens ``wanted`` (rising), quotes left out; that of an image list is its first word."""
+    """Byte ranges of the tokens ``wanted`` (rising), quotes left out; that of an image list is empty."""
     token = found = 0
     at, stop = NONE, np.uint64(end)
     while found < len(wanted) and at < stop:
@@ -192,6 +192,7 @@ def spans(
             last = word_end(raw, at)
             images = images_end(raw, first, stop) if braces else NONE
             at = images if images > NONE else last
+            last = first if images > NONE else last
         if token == wanted[found]:
             begins[found], ends[found] = np.int64(first), np.int64(last)
             found += 1

@@ -47,14 +47,15 @@ def outcome(tmp_path):
     return read
 
 
-def agree(outcome, long_way, content, module=klarf1):
+def agree(outcome, long_way, content, module=klarf1, *, codes=True):
     long_way(False)
     plain = outcome(content, module)
     for block, part in ((64, 200), (256, 1 << 20), (1 << 18, 300)):
         long_way(True, block, part)
         found = outcome(content, module)
         if isinstance(plain, str) or isinstance(found, str):
-            assert found == plain
+            # Of two faults in one file either may be found first.
+            assert found == plain if codes else isinstance(found, str) and isinstance(plain, str)
         else:
             assert all(map(sample.same, plain, found))
             assert len(plain) == len(found)
@@ -200,3 +201,16 @@ def test_a_small_file_does_not_load_the_compiler(tmp_path):
     code = "import sys, pathlib; from inspection.formats import table; from inspection.params import Ingest; "
     code += "list(table.read(pathlib.Path(sys.argv[1]), Ingest())); sys.exit('numba' in sys.modules)"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("family", ["klarf12", "klarf18"])
+def test_damaged_bytes_end_alike(outcome, long_way, family, seed):
+    module, whole = (klarf1, sample.klarf12(wafers=2)) if family == "klarf12" else (klarf18, sample.KLARF18)
+    rng = np.random.default_rng(seed)
+    for _ in range(40):
+        damaged = np.frombuffer(whole.encode(), dtype=np.uint8).copy()
+        at = rng.integers(0, len(damaged), size=int(rng.integers(1, 4)))
+        damaged[at] = rng.choice(np.frombuffer(b' \n;"{}0.5eEN-x\xff\x00', dtype=np.uint8), size=len(at))
+        agree(outcome, long_way, damaged.tobytes(), module, codes=False)
