@@ -14,14 +14,16 @@ import numpy as np
 
 from inspection.errors import FormatError
 from inspection.formats import klarf_header, klarf_summary
-from inspection.formats.klarf_columns import number
 from inspection.formats.klarf_frame import place
 from inspection.formats.klarf_images import Spec
 from inspection.formats.klarf_lists import DefectLists
+from inspection.formats.klarf_rowtext import number
 from inspection.formats.klarf_tokens import (
     DEFECT_LIST,
     END_OF_FILE,
     MORE_ROWS,
+    Lines,
+    has_end,
     line_of,
     load,
     records,
@@ -33,6 +35,8 @@ from inspection.wafer.maps import SourceWafer
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from inspection.formats.klarf_lists import RawList
     from inspection.formats.klarf_tokens import Record
@@ -48,7 +52,7 @@ _OPENING = (
 )
 """Behind a summary these speak of the next wafer, whose WaferID is still to come."""
 
-_COUNTED = ("processequipmentidlist",)
+_COUNTED = ("processequipmentidlist", "classlookup")
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - one signature for all formats
@@ -71,6 +75,7 @@ class _Wafer:
     lists: list[RawList] = field(default_factory=list)
     summary_names: list[str] = field(default_factory=list)
     summary: list[klarf_summary.Declared] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def next(self, at: int) -> _Wafer:
         fields = {k: v for k, v in self.fields.items() if k not in _OF_ONE_WAFER}
@@ -92,16 +97,14 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
         The file is cut, damaged, of another version or beyond a limit; the reason says where.
     """
     data = load(path, limits)
-    _refuse_cut(data)
-    wafers, spec_notes = _collect(data, limits)
-    lists = DefectLists.decide(data, [w.lists for w in wafers], limits)
-    yield from [_finish(data, wafer, lists, index, spec_notes) for index, wafer in enumerate(wafers)]
-
-
-def _refuse_cut(data: bytes) -> None:
-    # Cheap, and before anything is parsed: a file that is still being written has no end yet.
-    if b"endoffile" not in data[-128:].lower() and b"endoffile" not in data.rstrip()[-128:].lower():
+    if not has_end(data):
         raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
+    wafers, spec_notes = _collect(data, limits)
+    lists = DefectLists.decide(data, [w.lists for w in wafers])
+    lines = Lines(data)
+    for wafer in wafers:
+        wafer.notes += spec_notes
+    yield from [_finish(wafer, lists.columns(data, index, limits), lines, index) for index, wafer in enumerate(wafers)]
 
 
 def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
@@ -178,9 +181,9 @@ def _spec(data: bytes, record: Record, tokens: list[str], tiff: list[str], notes
     return Spec(names, per_image)
 
 
-def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, index: int, file_notes: list[str]) -> SourceWafer:
-    where = f"{line_of(data, wafer.at)}, wafer {' '.join(wafer.fields.get('waferid', ['?']))[:40]}"
-    notes = list(file_notes)
+def _finish(wafer: _Wafer, columns: dict[str, NDArray], lines: Lines, index: int) -> SourceWafer:
+    where = f"{lines.of(wafer.at)}, wafer {' '.join(wafer.fields.get('waferid', ['?']))[:40]}"
+    notes = wafer.notes
     if not wafer.lists:
         if not wafer.summary or any(row.defects != 0 for row in wafer.summary):
             raise FormatError(
@@ -194,14 +197,14 @@ def _finish(data: bytes, wafer: _Wafer, lists: DefectLists, index: int, file_not
     if not wafer.named:
         notes.append("no WaferID")
     _check_version(wafer, where)
-    plan = [klarf_header.die_indices(t, n, notes, line_of(data, at)) for t, n, at in wafer.plan]
+    plan = [klarf_header.die_indices(t, n, notes, lines.of(at)) for t, n, at in wafer.plan]
     dies = np.concatenate(plan) if plan else None
     info = klarf_header.info(wafer.fields, notes, klarf_header.UNITS_PER_UM_1, where)
     grid = klarf_header.grid(wafer.fields, dies, notes, klarf_header.UNITS_PER_UM_1, where)
-    columns = lists.columns(data, wafer.lists)
     made, more = place(info, columns, grid, where)
-    notes += more + klarf_summary.notes(wafer.summary, columns, made.defects)
-    return SourceWafer(index=index, map=made, notes=tuple(notes))
+    notes += more + klarf_summary.notes(wafer.summary, columns, made.defects, made.dies)
+    classes = klarf_header.class_names(wafer.fields.get("classlookup", []))
+    return SourceWafer(index=index, map=made, notes=tuple(notes), classes=classes)
 
 
 def _check_version(wafer: _Wafer, where: str) -> None:

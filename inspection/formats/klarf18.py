@@ -11,9 +11,9 @@ from inspection.errors import FormatError
 from inspection.formats import klarf_header, klarf_summary
 from inspection.formats.klarf18_list import NM_PER_UM, defect_columns
 from inspection.formats.klarf18_tree import cells, parse
-from inspection.formats.klarf_columns import number
 from inspection.formats.klarf_frame import place
-from inspection.formats.klarf_tokens import line_of, load, truncated
+from inspection.formats.klarf_rowtext import number
+from inspection.formats.klarf_tokens import Lines, has_end, line_of, load, truncated
 from inspection.wafer.maps import SourceWafer
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
         The file is cut, damaged, of another version or beyond a limit; the reason says where.
     """
     data = load(path, limits)
-    if b"endoffile" not in data.rstrip(b"\x00\x1a \t\r\n")[-128:].lower():
+    if not has_end(data):
         raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
     root = parse(data)
     if root.kind != "filerecord" or root.name != VERSION:
@@ -69,12 +69,13 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
             got=len(found),
             action="Export the file again; raise ingest.max_wafers if it is meant to hold that many.",
         )
-    yield from [_wafer(data, (root, lot, wafer), i, limits) for i, (lot, wafer) in enumerate(found)]
+    lines = Lines(data)
+    yield from [_wafer(data, (root, lot, wafer), i, limits, lines) for i, (lot, wafer) in enumerate(found)]
 
 
-def _wafer(data: bytes, way: tuple[Node, Node, Node], index: int, limits: Ingest) -> SourceWafer:
+def _wafer(data: bytes, way: tuple[Node, Node, Node], index: int, limits: Ingest, lines: Lines) -> SourceWafer:
     root, lot, wafer = way
-    where = f"{line_of(data, wafer.at)}, wafer {wafer.name[:40]}"
+    where = f"{lines.of(wafer.at)}, wafer {wafer.name[:40]}"
     notes: list[str] = []
     # The innermost says it; lot fields may stand before or after the wafers.
     fields = root.fields | lot.fields | wafer.fields | {"lotid": [lot.name], "waferid": [wafer.name]}
@@ -100,8 +101,10 @@ def _wafer(data: bytes, way: tuple[Node, Node, Node], index: int, limits: Ingest
             action="The file is cut or badly joined: export it again.",
         )
     made, more = place(info, columns, grid, where)
-    notes += more + klarf_summary.notes(summary, columns, made.defects)
-    return SourceWafer(index=index, map=made, notes=tuple(notes))
+    notes += more + klarf_summary.notes(summary, columns, made.defects, made.dies)
+    lookup = wafer.lists.get("classlookuplist") or lot.lists.get("classlookuplist")
+    classes = klarf_header.class_names([c for row in cells(data, lookup) for c in row[:2]]) if lookup else {}
+    return SourceWafer(index=index, map=made, notes=tuple(notes), classes=classes)
 
 
 def _plan(data: bytes, tests: list[Node], notes: list[str]) -> NDArray[np.int64] | None:

@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from inspection.errors import FormatError
+from inspection.formats.klarf_rowtext import is_long
 from inspection.formats.klarf_tokens import line_of, text, truncated
 
 if TYPE_CHECKING:
@@ -152,13 +155,30 @@ class _Reader:
             elif token == b"data":
                 rows = self.word()
                 self.expect(b"{")
-                block = _BLOCK.match(self.data, self.at)
-                if block is None:
-                    raise truncated(self.data, self.at, "`}` at the end of Data", "none")
-                span, self.at = block.span(1), block.end()
+                span = (self.at, self._block_end())
+                self.at = span[1] + 1
             elif token != b";":
                 raise self.wrong("Columns, Data or `}`", text(token))
         return Table(tuple(columns), rows, span, begin)
+
+    def _block_end(self) -> int:
+        """Place of the brace that closes a data block; in a long one with image lists by the compiled loop."""
+        end = self.data.find(b"}", self.at)
+        nested = self.data.find(b"{", self.at, end) >= 0 or self.data.find(b'"', self.at, end) >= 0
+        if end >= 0 and nested:
+            end = self._nested_block_end()
+        if end < 0:
+            raise truncated(self.data, self.at, "`}` at the end of Data", "none")
+        return end
+
+    def _nested_block_end(self) -> int:
+        if not is_long(len(self.data) - self.at):
+            block = _BLOCK.match(self.data, self.at)
+            return -1 if block is None else block.end() - 1
+        from inspection.formats import klarf_scan  # noqa: PLC0415 - loads numba
+
+        end: int = klarf_scan.block_end(np.frombuffer(self.data, dtype=np.uint8), self.at, len(self.data))
+        return end if end < len(self.data) else -1
 
     def _columns(self) -> list[tuple[str, str]]:
         self.expect(b"{")

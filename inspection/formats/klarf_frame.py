@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from inspection.errors import FormatError
+from inspection.formats import klarf_origin
 from inspection.wafer.maps import DefectMap, WaferInfo
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ MARKS = ("DOWN", "LEFT", "UP", "RIGHT")
 """Where the notch is in the file's frame; the position counts the anticlockwise quarter turns that bring it down."""
 
 _ON_DIE_TOLERANCE_UM = 1.0
+_BLOCK = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Grid:
     mark: str = "DOWN"
     mirrored: bool = False
     plan: NDArray[np.int64] | None = None
+    origin_shifts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """What DieOrigin may mean, where it is not 0 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,18 @@ def place(info: WaferInfo, columns: Mapping[str, NDArray], grid: Grid, where: st
     """
     notes: list[str] = []
     with np.errstate(over="ignore", invalid="ignore"):
-        xy, index = _coordinates(columns, grid, notes, where)
+        xy, indexed = _coordinates(columns, grid, notes, where)
+    index = None
+    if indexed and (grid.mark != "DOWN" or grid.mirrored):
+        index = np.column_stack((columns["XINDEX"], columns["YINDEX"])).astype(np.float64)
     dies = _whole_dies(grid.plan, where)
-    placed = _Placed(xy, index, dies, grid.pitch_um, (-grid.center_um[0], -grid.center_um[1]))
+    corner = (-grid.center_um[0], -grid.center_um[1])
+    if grid.origin_shifts:
+        reading, why = klarf_origin.decide(grid.origin_shifts, xy, columns, (dies, grid.pitch_um, corner), info.radius_um)
+        shift = grid.origin_shifts[reading]
+        notes.append(f"die origin: DieOrigin read as {reading}, moved by {shift[0]:g} {shift[1]:g} um; {why}")
+        xy, corner = xy + np.array(shift), (corner[0] + shift[0], corner[1] + shift[1])
+    placed = _Placed(xy, index, dies, grid.pitch_um, corner)
     for _ in range(MARKS.index(grid.mark)):
         placed = placed.quarter_turn()
     if grid.mark != "DOWN":
@@ -90,7 +103,7 @@ def place(info: WaferInfo, columns: Mapping[str, NDArray], grid: Grid, where: st
         placed = placed.mirror()
         notes.append("mirrored: the file says CoordinatesMirrored, the map is seen from the front")
     attributes = {k: v for k, v in columns.items() if k not in {"X", "Y", "XREL", "YREL"}}
-    if placed.index is not None and placed.index is not index:
+    if placed.index is not None:
         for i, name in enumerate(("XINDEX", "YINDEX")):
             attributes[name] = placed.index[:, i].astype(columns[name].dtype)
     result = DefectMap(
@@ -104,9 +117,8 @@ def place(info: WaferInfo, columns: Mapping[str, NDArray], grid: Grid, where: st
     return result, notes
 
 
-def _coordinates(
-    columns: Mapping[str, NDArray], grid: Grid, notes: list[str], where: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+def _coordinates(columns: Mapping[str, NDArray], grid: Grid, notes: list[str], where: str) -> tuple[NDArray[np.float64], bool]:
+    """Places seen from the wafer centre, and whether die indices gave them."""
     for names in (("XINDEX", "YINDEX", "XREL", "YREL"), ("X", "Y")):
         if all(n in columns for n in names):
             break
@@ -126,16 +138,22 @@ def _coordinates(
             got="words",
             action="Export the file again: its coordinates are damaged.",
         )
-    center = np.array(grid.center_um)
-    if names[0] == "X":
-        return np.column_stack((columns["X"], columns["Y"])).astype(np.float64) - center, None
-    index = np.column_stack((columns["XINDEX"], columns["YINDEX"])).astype(np.float64)
-    relative = np.column_stack((columns["XREL"], columns["YREL"])).astype(np.float64)
-    pitch = np.array(grid.pitch_um)
-    off = (relative < -_ON_DIE_TOLERANCE_UM) | (relative > pitch + _ON_DIE_TOLERANCE_UM)
-    if count := int(off.any(axis=1).sum()):
-        notes.append(f"off die: {count} of {len(index)} defects have XREL or YREL outside 0 to DiePitch")
-    return index * pitch + relative - center, index
+    rows = len(columns[names[0]])
+    xy = np.empty((rows, 2))
+    off = 0
+    # Block by block: intermediate arrays of all defects would cost more than the sums.
+    for block in (slice(i, i + _BLOCK) for i in range(0, rows, _BLOCK)):
+        outside = np.zeros(len(xy[block]), dtype=np.bool_)
+        for i, (pitch, center) in enumerate(zip(grid.pitch_um, grid.center_um, strict=True)):
+            place = columns[names[-2 + i]][block]
+            if names[0] == "XINDEX":
+                outside |= (place < -_ON_DIE_TOLERANCE_UM) | (place > pitch + _ON_DIE_TOLERANCE_UM)
+                place = columns[names[i]][block] * np.float64(pitch) + place
+            xy[block, i] = place - center
+        off += int(np.count_nonzero(outside))
+    if off:
+        notes.append(f"off die: {off} of {rows} defects have XREL or YREL outside 0 to DiePitch")
+    return xy, names[0] == "XINDEX"
 
 
 def _whole_dies(plan: NDArray[np.int64] | None, where: str) -> NDArray[np.int64] | None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.klarf_columns import number
+from inspection.formats import klarf_origin, klarf_size
 from inspection.formats.klarf_frame import MARKS, Grid
-from inspection.wafer.maps import DEFAULT_DIAMETER_MM, WaferInfo
+from inspection.formats.klarf_rowtext import number
+from inspection.wafer.maps import WaferInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +32,9 @@ _TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?(Z|[+-]\d
 _NO_NAME = ("", "NONE", "NA")
 _UNSET = datetime(1970, 1, 1, tzinfo=UTC)
 """How tools write a clock that was never set."""
+
+_MARKS = {"0": "DOWN", "90": "LEFT", "180": "UP", "270": "RIGHT", "360": "DOWN", "BOTTOM": "DOWN", "TOP": "UP"}
+"""Degrees of 1.8, and words of other tools."""
 
 _CENTURY_TURN = 70
 """Two-digit years from here on belong to the 20th century."""
@@ -99,7 +103,7 @@ def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> W
         chamber=chamber,
         recipe=_one(fields, "setupid", "recipeid"),
         inspected_at=inspected_at,
-        diameter_mm=_diameter_mm(fields, notes, units_per_um, where),
+        diameter_mm=klarf_size.diameter_mm(fields.get("samplesize", []), notes, units_per_um, where),
         written_at=None if written_at == _UNSET else written_at,
     )
 
@@ -126,14 +130,16 @@ def grid(fields: Fields, plan: NDArray[np.int64] | None, notes: list[str], units
     pitch = _pair(fields, "diepitch", units_per_um, where)
     if min(pitch) <= 0:
         raise _bad_number("a positive DiePitch", pitch, where)
-    origin = fields.get("dieorigin", [])
-    if any(number(t) != 0 for t in origin):
-        notes.append(f"die origin: DieOrigin {' '.join(origin)[:40]} is not used, its meaning differs between tools")
+    origin = [number(t) for t in fields.get("dieorigin", [])]
+    shifts = {}
+    if len(origin) == 2 and all(map(math.isfinite, origin)):
+        shifts = klarf_origin.readings((origin[0], origin[1]), pitch, units_per_um) if any(origin) else {}
+    elif origin:
+        notes.append(f"die origin: DieOrigin {' '.join(fields['dieorigin'])[:40]} is not used, it is no pair of numbers")
     if _one(fields, "coordinatescentered", upper=True) == "YES":
         notes.append("centred: CoordinatesCentered is not used, SampleCenterLocation places the wafer")
     mark = _one(fields, "orientationmarklocation", upper=True) or "DOWN"
-    turns = {"0": "DOWN", "90": "LEFT", "180": "UP", "270": "RIGHT"}
-    mark = turns.get(mark.removesuffix(".0"), mark)
+    mark = _MARKS.get(mark.removesuffix(".0"), mark)
     if mark not in MARKS:
         raise FormatError(
             "klarf.orientation",
@@ -148,6 +154,7 @@ def grid(fields: Fields, plan: NDArray[np.int64] | None, notes: list[str], units
         mark=mark,
         mirrored=_one(fields, "coordinatesmirrored", upper=True) == "YES",
         plan=plan,
+        origin_shifts=shifts,
     )
 
 
@@ -166,6 +173,17 @@ def die_indices(tokens: Sequence[str], declared: float | None, notes: list[str],
     if declared is not None and declared != len(dies):
         notes.append(f"die list: {declared:g} dies declared, {len(dies)} listed")
     return dies
+
+
+def class_names(tokens: Sequence[str], width: int = 2) -> dict[int, str]:
+    """Names of CLASSNUMBER from (number, name, ...) rows of ``width`` tokens, read as far as they are such rows."""
+    out = {}
+    for i in range(0, len(tokens) - width + 1, width):
+        value = number(tokens[i])
+        if not (math.isfinite(value) and value == value // 1):
+            break
+        out[int(value)] = tokens[i + 1]
+    return out
 
 
 def _first(fields: Mapping[str, list[str]], *names: str) -> list[str]:
@@ -192,25 +210,6 @@ def _pair(fields: Fields, name: str, units_per_um: float, where: str) -> tuple[f
     if len(values) != 2 or not all(map(math.isfinite, values)):
         raise _bad_number(f"two numbers in {name}", " ".join(fields[name])[:60], where)
     return values[0], values[1]
-
-
-def _diameter_mm(fields: Fields, notes: list[str], units_per_um: float, where: str) -> float:
-    tokens = fields.get("samplesize", [])
-    values = [number(t) for t in tokens]
-    if not values:
-        notes.append(f"no SampleSize: {DEFAULT_DIAMETER_MM:g} mm assumed")
-        return DEFAULT_DIAMETER_MM
-    if units_per_um == UNITS_PER_UM_1:
-        # The first number says how many follow (or the shape); a rectangle is held by the circle of its longer side.
-        sides = values[1:] or values
-        if len(sides) > 1:
-            notes.append(f"rectangle: SampleSize {' '.join(tokens)[:40]}, the longer side is taken as the diameter")
-        diameter = max(sides)
-    else:
-        diameter = max(values) / units_per_um / 1000.0
-    if not 1.0 <= diameter <= 10_000.0:
-        raise _bad_number("a SampleSize of 1 to 10000 mm", " ".join(tokens)[:40], where)
-    return diameter
 
 
 def _bad_number(expected: str, got: object, where: str) -> FormatError:

@@ -87,6 +87,8 @@ def rows(form: str, columns: Sequence[NDArray]) -> str:
 
 def row_form(name: str, column: NDArray) -> str:
     """The format of one column in a 1.2 row (um)."""
+    if column.dtype.kind == "U":
+        return '"%s"'
     if name in LENGTHS:
         return "%.3f"
     if name in AREAS:
@@ -96,7 +98,7 @@ def row_form(name: str, column: NDArray) -> str:
 
 def in_nanometres(name: str, column: NDArray) -> NDArray:
     """The column in the units of 1.8: whole nm for lengths, nm^2 for areas."""
-    if name in ("XREL", "YREL"):
+    if name in ("XREL", "YREL") or column.dtype.kind == "U":
         return column
     if name in LENGTHS:
         return np.rint(np.asarray(column, np.float64) * NM_PER_UM).astype(np.int64)
@@ -111,21 +113,29 @@ def _prepared(wafer_map: DefectMap) -> KlarfWafer:
     centre_nm = -np.rint(np.multiply(origin, NM_PER_UM)).astype(np.int64)
     place_nm = np.rint(wafer_map.xy_um * NM_PER_UM).astype(np.int64) + centre_nm
     index, offset = np.divmod(place_nm, pitch_nm)
+    own_x, own_y = (_own_whole(wafer_map, name) for name in ("XINDEX", "YINDEX"))
+    if own_x is not None and own_y is not None:
+        # The dies that the map's source named, also for a defect on a border or off its die.
+        index = np.column_stack((own_x, own_y)).astype(np.int64)
+        offset = place_nm - index * pitch_nm
+    identity = _own_whole(wafer_map, "DEFECTID")
     columns: dict[str, NDArray] = {
-        "DEFECTID": np.arange(1, wafer_map.defects + 1),
+        "DEFECTID": np.arange(1, wafer_map.defects + 1) if identity is None else identity,
         "XREL": offset[:, 0],
         "YREL": offset[:, 1],
         "XINDEX": index[:, 0],
         "YINDEX": index[:, 1],
     }
     for name, values in wafer_map.attributes.items():
-        if name in IGNORED or values.dtype.kind not in "iuf":
+        if name in IGNORED or values.dtype.kind not in "iufU":
             continue
         if values.shape != (wafer_map.defects,):
             raise InputError(
                 f"Cannot write column {name}: expected {wafer_map.defects} values, got shape {values.shape} "
                 f"(wafer {wafer_map.info.wafer}). Give one value per defect."
             )
+        if values.dtype.kind == "U" and any('"' in v or "\n" in v or "\r" in v for v in np.unique(values).tolist()):
+            raise InputError(f"Cannot write column {name}: expected text without quotes and line breaks. Rename its values.")
         columns[name] = values
     for name, value in TRAILING.items():
         columns.setdefault(name, np.full(wafer_map.defects, value))
@@ -141,6 +151,12 @@ def _prepared(wafer_map: DefectMap) -> KlarfWafer:
         dies=0 if dies is None else len(dies),
         defective_dies=len(np.unique(index, axis=0)),
     )
+
+
+def _own_whole(wafer_map: DefectMap, name: str) -> NDArray | None:
+    """A column of whole numbers as the map's source had it."""
+    values = wafer_map.attributes.get(name)
+    return values if values is not None and values.dtype.kind in "iu" and values.shape == (wafer_map.defects,) else None
 
 
 def _area(dies: NDArray[np.int32], pitch_um: NDArray, centre_um: NDArray, radius_um: float, steps: int = 12) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
 
 DEFECT_LIST = "defectlist"
 MORE_ROWS = ""
-"""Name of a record that starts with a number: further rows of the list before it."""
+"""Name of a record that starts with a number: further rows of the list before it, behind some other record."""
 
 END_OF_FILE = "endoffile"
 _BLANK = b" \t\r\n\f\v\x00\x1a"
 
 _SPACE = re.compile(rb"[\s\x00\x1a]*+")
 _WORD = re.compile(rb'[^\s;"]++')
+_LAST_ROW = re.compile(rb";(?!\s*+[-+.0-9])")
+_ROW_BEHIND = re.compile(rb";\s*+[-+.0-9]")
 _BODY = re.compile(rb'((?:[^;"]++|"[^"\r\n]*+")*+);')
 _NOISE_NAME = rb"(?:TiffFileName|FILENAME)"
 _NOISE = re.compile(_NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*+"|[^\s;"]++)[ \t]*+;?', re.IGNORECASE)
@@ -62,8 +65,31 @@ def load(path: Path, limits: Ingest) -> bytes:
 
 def line_of(data: bytes, at: int) -> str:
     """Where byte ``at`` is, for people."""
-    newline = data.count(b"\n", 0, at) or data.count(b"\r", 0, at)
-    return f"line {newline + 1}"
+    return Lines(data).of(at)
+
+
+class Lines:
+    """Line numbers of many places of one file: each count goes on from the nearest place asked before."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._newline = b"\n" if b"\n" in data else b"\r"
+        self._at, self._line = [0], [1]
+
+    def of(self, at: int) -> str:
+        """Where byte ``at`` is, for people."""
+        i = bisect_right(self._at, at) - 1
+        line = self._line[i] + self._data.count(self._newline, self._at[i], at)
+        if self._at[i] < at:
+            self._at.insert(i + 1, at)
+            self._line.insert(i + 1, line)
+        return f"line {line}"
+
+
+def has_end(data: bytes) -> bool:
+    """Whether the last 128 bytes, blanks behind it left out, say EndOfFile: a file still being written has none yet."""
+    tail = data[-256:] if data[-256:].rstrip(_BLANK) else data.rstrip(_BLANK)
+    return END_OF_FILE.encode() in tail.rstrip(_BLANK)[-128:].lower()
 
 
 def truncated(data: bytes, at: int, expected: str, got: str) -> FormatError:
@@ -88,6 +114,13 @@ def text(raw: bytes) -> str:
 def words(raw: bytes) -> list[str]:
     """Tokens of a record's content; quotes are taken off and keep the blanks between them."""
     return [text(m[1] if m[1] is not None else m[2]) for m in _TOKEN.finditer(raw)]
+
+
+def has_noise(data: bytes, begin: int, end: int) -> bool:
+    """Whether a range of a file holds a file-name line."""
+    # A search for one letter costs a thousandth of the expression, and rows of numbers have none.
+    letters = any(data.find(letter, begin, end) >= 0 for letter in (b"F", b"f"))
+    return letters and _NOISE.search(data, begin, end) is not None
 
 
 def without_noise(raw: bytes) -> bytes:
@@ -161,14 +194,29 @@ def _refuse_trailing(data: bytes, at: int) -> None:
         )
 
 
+def _list_end(data: bytes, begin: int) -> int:
+    """Place of the `;` behind which no further row stands and that no quotes enclose; -1 where there is none."""
+    at, quoted = begin, False
+    while (semicolon := data.find(b";", at)) >= 0:
+        if _ROW_BEHIND.match(data, semicolon) is not None:  # many of them, if each row has its own
+            end = _LAST_ROW.search(data, semicolon)
+            if end is None:
+                return -1
+            semicolon = end.start()
+        if data.find(b'"', at, semicolon) >= 0 and data.count(b'"', at, semicolon) % 2:
+            quoted = not quoted
+        if not quoted:
+            return semicolon
+        at = semicolon + 1
+    return -1
+
+
 def _list_parts(data: bytes, at: int) -> tuple[tuple[tuple[int, int], ...], int]:
     """Byte ranges of the rows of one defect list, and the place behind its `;` (not that of a file-name record)."""
     parts: list[tuple[int, int]] = []
     begin = at
     while True:
-        semicolon = data.find(b";", at)
-        while semicolon >= 0 and data.count(b'"', begin, semicolon) % 2:
-            semicolon = data.find(b";", semicolon + 1)
+        semicolon = _list_end(data, begin)
         if semicolon < 0:
             raise truncated(data, begin, "`;` at the end of DefectList", "none")
         tail_at = max(begin, semicolon - 4096)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from inspection.wafer.maps import DefectMap
 
 UNCLASSIFIED = {0: "Unclassified"}
+_FLOAT = ("float", "%.10g")
 UNKNOWN_TIME = "01-01-1970 00:00:00"
 
 
@@ -42,12 +43,12 @@ def write_klarf12(
         The file; replaced when it exists.
     maps : sequence of DefectMap
         Wafers of one lot, product, layer, recipe, diameter and pitch. A map without a pitch is written as one die as
-        large as the wafer; one without dies gets no SampleTestPlan. Numeric attributes become columns under their own
-        names.
+        large as the wafer; one without dies gets no SampleTestPlan. Attributes become columns under their own names;
+        XINDEX, YINDEX and DEFECTID stay as they are where the map has them, images are not written.
     station : (str, str, str)
         Maker, model and id of the inspection station.
     classes : mapping of int to str
-        ClassLookup.
+        ClassLookup; `SourceWafer.classes` of the file that a map was read from.
 
     Returns
     -------
@@ -159,8 +160,9 @@ def _wafer12(wafer: KlarfWafer) -> list[str]:
 def _wafer18(wafer: KlarfWafer) -> list[str]:
     info = wafer.map.info
     columns = {name: in_nanometres(name, column) for name, column in wafer.columns.items()}
-    types = [f"{'int32' if c.dtype.kind in 'iu' else 'float'} {name}" for name, c in columns.items()]
-    form = " ".join("%d" if c.dtype.kind in "iu" else "%.10g" for c in columns.values())
+    kinds = {"i": ("int32", "%d"), "u": ("int32", "%d"), "U": ("string", '"%s"')}
+    types = [f"{kinds.get(c.dtype.kind, _FLOAT)[0]} {name}" for name, c in columns.items()]
+    form = " ".join(kinds.get(c.dtype.kind, _FLOAT)[1] for c in columns.values())
     lines = [
         f"    Record WaferRecord {_quoted(info.wafer)}",
         "    {",

@@ -128,7 +128,7 @@ class SourceWafer:
     """One wafer of one source file.
 
     ``index`` counts the wafers of the source from 0. ``row`` is the place in an ordered archive (-1 = same as ``index``). ``label`` is None
-    where the source has none. ``notes`` says what was odd but survivable.
+    where the source has none. ``notes`` says what was odd but survivable. ``classes`` names the numbers of the map's CLASSNUMBER.
     """
 
     index: int
@@ -136,6 +136,7 @@ class SourceWafer:
     label: str | None = None
     notes: tuple[str, ...] = ()
     row: int = -1
+    classes: Mapping[int, str] = field(default_factory=dict)
 
 
 def inside_wafer(xy_um: NDArray[np.float64], radius_um: float) -> NDArray[np.bool_]:

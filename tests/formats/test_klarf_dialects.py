@@ -1,0 +1,275 @@
+"""One wafer in every dialect: the same physical place comes out, or a note says what was decided."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import klarf_samples as sample
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inspection.formats import klarf1, klarf18, table
+from inspection.formats.klarf_writer import write_klarf12, write_klarf18
+from inspection.params import Ingest
+
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PLACE_UM = np.array([31_234.5, -7_654.25])
+"""A defect in the wafer frame: notch down, seen from the front."""
+
+DIE_UM, CORNER_UM = np.array([5_000.0, 4_000.0]), np.array([-2_100.0, -1_700.0])
+"""Die size, and the lower-left corner of die (0, 0), in the wafer frame."""
+
+QUARTERS = {"DOWN": 0, "LEFT": 1, "UP": 2, "RIGHT": 3}
+"""Clockwise quarter turns that bring the notch from the bottom there."""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def reader(content, module=klarf1):
+        path = tmp_path / "file.000"
+        path.write_text(content, encoding="utf-8")
+        return list(module.read(path, Ingest()))
+
+    return reader
+
+
+def seen(points_um, mark, mirrored):
+    """Points of the wafer frame as a tool sees them that has the notch at ``mark``, worked out with complex numbers."""
+    z = np.asarray(points_um)[..., 0] + 1j * np.asarray(points_um)[..., 1]
+    if mirrored:
+        z = -z.conjugate()
+    z = z * (-1j) ** QUARTERS[mark]
+    return np.stack((z.real, z.imag), axis=-1)
+
+
+def geometry(mark, mirrored):
+    """Pitch, centre seen from die (0, 0), index and offset of the defect in the tool's own frame."""
+    corners = seen(np.array([CORNER_UM, CORNER_UM + DIE_UM]), mark, mirrored)
+    low, pitch = corners.min(axis=0), np.abs(corners[1] - corners[0])
+    index, offset = np.divmod(seen(PLACE_UM, mark, mirrored) - low, pitch)
+    return pitch, -low, index.astype(int), offset
+
+
+def tool12(mark, mirrored):
+    pitch, center, index, offset = geometry(mark, mirrored)
+    row = f"1 {offset[0]} {offset[1]} {index[0]} {index[1]}"
+    text = sample.klarf12([row], "DEFECTID XREL YREL XINDEX YINDEX", mark=mark, extra=f"CoordinatesMirrored {mirrored};\n")
+    text = text.replace("DiePitch 5000.5 4000.25", f"DiePitch {pitch[0]} {pitch[1]}")
+    return re.sub(r"SampleTestPlan 3[^;]*;", f"SampleTestPlan 1 {index[0]} {index[1]};", text).replace(
+        "SampleCenterLocation 2500 2000", f"SampleCenterLocation {center[0]} {center[1]}"
+    )
+
+
+def tool18(mark, mirrored):
+    pitch, center, index, offset = geometry(mark, mirrored)
+    text = re.sub(
+        r"Columns 13 \{.*?\}",
+        "Columns 5 { int32 DEFECTID, int32 XREL, int32 YREL, int32 XINDEX, int32 YINDEX }",
+        sample.KLARF18,
+        flags=re.DOTALL,
+    )
+    rows = f"Data 1 {{ 1 {offset[0] * 1000:.0f} {offset[1] * 1000:.0f} {index[0]} {index[1]}; }}"
+    text = re.sub(r"Data 3\n        \{.*?\n        \}", rows, text, flags=re.DOTALL)
+    text = text.replace("{5000500, 4000250}", f"{{{pitch[0] * 1000:.0f}, {pitch[1] * 1000:.0f}}}")
+    text = text.replace("{2500000, 2000000}", f"{{{center[0] * 1000:.0f}, {center[1] * 1000:.0f}}}")
+    text = text.replace("Data 3 { 0 0; 1 0; -1 2; }", f"Data 1 {{ {index[0]} {index[1]}; }}").replace("{ 1 3 5; }", "{ 1 1 1.6666667; }")
+    mirrored = f'Field CoordinatesMirrored 1 {{"{"YES" if mirrored else "NO"}"}}'
+    return text.replace("Field OrientationMarkLocation 1 {0}", f"Field OrientationMarkLocation 1 {{{90 * QUARTERS[mark]}}}\n    {mirrored}")
+
+
+@pytest.mark.parametrize("mark", QUARTERS)
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("family", [12, 18])
+def test_a_known_place_comes_out_however_the_tool_held_the_wafer(read, mark, mirrored, family):
+    if family == 12:
+        (wafer,) = read(tool12(mark, mirrored).replace("Mirrored True", "Mirrored YES").replace("Mirrored False", "Mirrored No"))
+    else:
+        (wafer,) = read(tool18(mark, mirrored), klarf18)
+    assert wafer.map.xy_um == pytest.approx(PLACE_UM[None], abs=1e-6)
+    assert wafer.map.pitch_um == pytest.approx(tuple(DIE_UM))
+    assert (np.array(wafer.map.origin_um) - CORNER_UM) / DIE_UM == pytest.approx(
+        np.rint((np.array(wafer.map.origin_um) - CORNER_UM) / DIE_UM), abs=1e-9
+    )
+    assert wafer.map.dies.tolist() == [[wafer.map.attributes["XINDEX"][0], wafer.map.attributes["YINDEX"][0]]]
+    low = np.array(wafer.map.origin_um) + wafer.map.dies[0] * DIE_UM
+    assert np.all((low <= wafer.map.xy_um[0]) & (wafer.map.xy_um[0] <= low + DIE_UM))
+
+
+# ---- versions, sizes, units ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["1 0", "1 1", "1 2"])
+def test_the_versions_of_the_line_family_are_one(read, version):
+    assert sample.same(read(sample.klarf12())[0], read(sample.klarf12().replace("FileVersion 1 2", f"FileVersion {version}"))[0])
+
+
+@pytest.mark.parametrize(
+    ("said", "mm", "note"),
+    [
+        ("1 200", 200, None),
+        ("1 8", 200, "inches"),
+        ("1 12", 300, "inches"),
+        ("1 6.0", 150, "inches"),
+        ("1 200000", 200, "um"),
+        ("1 300000000", 300, "nm"),
+        ("2 200 200", 200, None),
+        ("2 200 150", 200, "rectangle"),
+        ("200", 200, None),
+    ],
+)
+def test_sample_sizes_of_every_unit_become_mm(read, said, mm, note):
+    (wafer,) = read(sample.klarf12().replace("SampleSize 1 200", f"SampleSize {said}"))
+    assert wafer.map.info.diameter_mm == mm
+    assert (note is None and wafer.notes == ()) or (note is not None and any(note in n for n in wafer.notes))
+
+
+def test_a_flat_is_a_mark_like_a_notch(read):
+    flat = sample.klarf12(mark="LEFT").replace("MarkType NOTCH", "MarkType FLAT")
+    assert sample.same(read(sample.klarf12(mark="LEFT"))[0], read(flat)[0])
+
+
+# ---- DieOrigin -------------------------------------------------------------------------------------------------------------------
+
+
+def plain(index, origin, center="2500 2000", names="DEFECTID XREL YREL XINDEX YINDEX", tail=""):
+    rows = [f"{i + 1} 100 200 {x} {y}{tail}" for i, (x, y) in enumerate(index)]
+    text = (
+        sample.klarf12(rows, names)
+        .replace("DieOrigin 0.0 0.0", f"DieOrigin {origin}")
+        .replace("SampleCenterLocation 2500 2000", f"SampleCenterLocation {center}")
+    )
+    plan = " ".join(f"{x} {y}" for x, y in index)
+    return re.sub(r"SampleTestPlan 3[^;]*;", f"SampleTestPlan {len(index)} {plan};", text)
+
+
+EDGES = [(-19, 0), (18, 0), (0, -24), (0, 23)]
+"""Dies at the edge of the 200 mm wafer: any other place of the grid puts some of them off it."""
+
+
+def test_an_origin_that_the_wafer_rules_out_is_not_used(read):
+    (wafer,) = read(plain(EDGES, "60000 0"))
+    assert np.array_equal(wafer.map.xy_um, read(plain(EDGES, "0 0"))[0].map.xy_um)
+    assert [n for n in wafer.notes if n.startswith("die origin: DieOrigin read as not used, moved by 0 0")]
+
+
+def test_an_origin_that_the_wafer_needs_is_the_corner_of_die_0_0(read):
+    (wafer,) = read(plain(EDGES, "60000.5 -50000.5", center="62500.5 -48000.5"))
+    assert wafer.map.xy_um == pytest.approx(read(plain(EDGES, "0 0"))[0].map.xy_um, abs=1e-6)
+    assert wafer.map.origin_um == pytest.approx((-2500, -2000))
+    assert [n for n in wafer.notes if n.startswith("die origin: DieOrigin read as the corner of die 0 0, moved by 60000.5 -50000.5")]
+
+
+def test_an_origin_may_be_the_index_of_the_first_die(read):
+    (wafer,) = read(plain([(x + 20, y + 30) for x, y in EDGES], "20 30"))
+    assert wafer.map.xy_um == pytest.approx(read(plain(EDGES, "0 0"))[0].map.xy_um, abs=1e-6)
+    assert [n for n in wafer.notes if "read as the index of the first die" in n]
+
+
+def test_columns_x_and_y_decide_what_the_origin_means(read):
+    names = "DEFECTID XREL YREL XINDEX YINDEX X Y"
+    for shift in (0, 300):
+        rows = [f"1 100 200 3 4 {3 * 5000.5 + 100 + shift} {4 * 4000.25 + 200 + shift}"]
+        (wafer,) = read(sample.klarf12(rows, names).replace("DieOrigin 0.0 0.0", "DieOrigin 300.5 300.5"))
+        assert wafer.map.xy_um == pytest.approx(np.array([[3 * 5000.5 - 2400, 4 * 4000.25 - 1800]]) + (300.5 if shift else 0), abs=1e-6)
+
+
+def test_an_origin_that_nothing_decides_moves_no_defect_and_says_so(read):
+    (wafer,) = read(sample.klarf12().replace("DieOrigin 0.0 0.0", "DieOrigin 10.5 0.0"))
+    assert np.array_equal(wafer.map.xy_um, read(sample.klarf12())[0].map.xy_um)
+    assert [n for n in wafer.notes if "several readings are possible" in n]
+
+
+# ---- checksums -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "note"),
+    [
+        ("1 3 5.0 3 3", None),
+        ("1 3 5.0 0 0", None),
+        ("1 3 5.0 4 3", "summary: test 1 declares NDIE 4, the test plan holds 3"),
+        ("1 3 5.0 3 2", "summary: test 1 declares NDEFDIE 2, the list names 3"),
+        ("1 4 5.0 3 3", "summary: test 1 declares NDEFECT 4, the list holds 3"),
+        ("1 3 5.00001 3 3", None),
+    ],
+)
+def test_the_numbers_of_the_summary_are_checked(read, row, note):
+    text = sample.klarf12().replace("SummarySpec 3 TESTNO NDEFECT DEFDENSITY", "SummarySpec 5 TESTNO NDEFECT DEFDENSITY\n NDIE NDEFDIE")
+    (wafer,) = read(text.replace(" 1 3 5.0;", f" {row};"))
+    assert (note in wafer.notes) if note else wafer.notes == ()
+
+
+# ---- write back --------------------------------------------------------------------------------------------------------------------
+
+FILES = (
+    "jklarfreader/klarf12DefectListExample.klarf",
+    "jklarfreader/simple18.klarf",
+    "klarfkit/CPS3TwithoutReview.001",
+    "wafermap-clustering/QUU_NUU.000",
+)
+
+
+@pytest.mark.parametrize("write", [write_klarf12, write_klarf18])
+@pytest.mark.parametrize("name", FILES)
+def test_labels_go_back_into_a_file_that_reads_the_same(shared_data, tmp_path, write, name):
+    source = list(table.read(shared_data / "klarf" / name, Ingest()))
+    if write is write_klarf18:
+        source = [s for s in source if s.map.info.inspected_at == source[0].map.info.inspected_at]
+    rng = np.random.default_rng(0)
+    classes = dict(source[0].classes) | {901: "our ring; really", 902: "GeoScratch"}
+    changed = []
+    for s in source:
+        labels = rng.choice((901, 902), s.map.defects).astype(np.int32)
+        clusters = rng.integers(-1, 9, s.map.defects).astype(np.int32)
+        changed.append(replace(s.map, attributes={**s.map.attributes, "CLASSNUMBER": labels, "CLUSTERNUMBER": clusters}))
+    write(tmp_path / "back", changed, classes=classes)
+    back = list(table.read(tmp_path / "back", Ingest()))
+    assert back[0].classes == classes
+    for one, other in zip(changed, (b.map for b in back), strict=True):
+        assert other.info == one.info
+        assert other.xy_um == pytest.approx(one.xy_um, abs=6e-4)
+        for column in ("DEFECTID", "XINDEX", "YINDEX", "CLASSNUMBER", "CLUSTERNUMBER", "TEST"):
+            assert np.array_equal(other.attributes[column], one.attributes[column]), column
+
+
+@pytest.mark.parametrize("write", [write_klarf12, write_klarf18])
+def test_writing_what_was_read_from_our_own_file_changes_no_byte(tmp_path, read, write):
+    (source,) = read(sample.klarf12())
+    write(tmp_path / "one", [source.map], classes=source.classes)
+    (again,) = table.read(tmp_path / "one", Ingest())
+    write(tmp_path / "two", [again.map], classes=again.classes)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize("write", [write_klarf12, write_klarf18])
+@quick
+@given(words=st.lists(st.text("abc ;{}µNA1", max_size=5), min_size=3, max_size=3).filter(lambda w: any("b" in v for v in w)))
+def test_text_columns_come_back(tmp_path, read, write, words):
+    (source,) = read(sample.klarf12())
+    write(tmp_path / "one", [replace(source.map, attributes={**source.map.attributes, "REMARK": np.array(words)})])
+    assert next(table.read(tmp_path / "one", Ingest())).map.attributes["REMARK"].tolist() == words
+
+
+# ---- another reader --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"wafermap-clustering/{n}.000" for n in ("LARGE_KLARF", "QUU_NUU", "saved_QUU_NUU_dbscan", "klarf_no_defect")),
+        "klarfkit/CPS3TwithoutReview.001",
+        "jklarfreader/simple12.klarf",
+    ],
+)
+def test_places_agree_with_another_reader(shared_data, name):
+    peer = pytest.importorskip("klarf_reader.klarf", reason="klarf-reader is in the extra `bench`")
+    path = shared_data / "klarf" / name
+    other = peer.Klarf.load_from_file(filepath=path)
+    ours = list(table.read(path, Ingest()))
+    assert len(other.wafers) == len(ours)
+    for one, wafer in zip(ours, other.wafers, strict=True):
+        assert one.map.xy_um == pytest.approx(np.array([d.point for d in wafer.defects]).reshape(-1, 2), abs=1e-6)
+        assert one.map.attributes["DEFECTID"].tolist() == [d.id for d in wafer.defects]
