@@ -98,20 +98,20 @@ def write_klarf18(path: Path, values: dict[str, np.ndarray], images: bool) -> No
 
 
 def read_ours(path: Path) -> list:
-    from inspection.formats import table  # noqa: PLC0415 - the memory run loads nothing else
-    from inspection.params import Ingest  # noqa: PLC0415
+    from inspection.formats import table
+    from inspection.params import Ingest
 
     return list(table.read(path, Ingest()))
 
 
 def read_pyarrow(path: Path, threads: bool) -> object:
-    import pyarrow.csv as arrow  # noqa: PLC0415 - as above
+    import pyarrow.csv as arrow
 
     return arrow.read_csv(path, read_options=arrow.ReadOptions(use_threads=threads))
 
 
 def read_peer(path: Path) -> object:
-    from klarf_reader.klarf import Klarf  # noqa: PLC0415 - in the extra `bench`
+    from klarf_reader.klarf import Klarf
 
     return Klarf.load_from_file(filepath=path)
 
@@ -194,7 +194,7 @@ def main() -> None:
             write_klarf18(path, values, images)
             measure("1.8" + shown, path, csv, given.runs)
         try:
-            import klarf_reader  # noqa: F401, PLC0415
+            import klarf_reader  # noqa: F401
         except ImportError:
             print("klarf-reader is not installed: it is in the extra `bench`")
             return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.formats.klarf_columns import whole
+from inspection.formats.klarf_columns import whole_numbers
 from inspection.formats.points_attributes import attributes
 from inspection.formats.points_facts import infos, pitches, varying_time
 from inspection.formats.points_frame import Placed, on_dies, to_wafer_frame
@@ -61,7 +61,7 @@ def wafers(source: PointsTable, limits: Ingest) -> Iterator[SourceWafer]:
         placed = _placed({m: v[at] for m, v in raw.items()}, source, info, size)
         attached = {name: values[at] for name, values in further.items()}
         if placed.index is not None:
-            attached |= {"XINDEX": whole(placed.index[:, 0]), "YINDEX": whole(placed.index[:, 1])}
+            attached |= {"XINDEX": whole_numbers(placed.index[:, 0]), "YINDEX": whole_numbers(placed.index[:, 1])}
         made = DefectMap(info=info, xy_um=placed.xy, pitch_um=placed.pitch, origin_um=placed.origin, attributes=attached)
         yield SourceWafer(i, made, notes=notes)
 
