@@ -1,0 +1,128 @@
+"""`inspection pyramid`: what a user gets, and that a kill never leaves a readable-but-wrong store."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from views.rasters import naive
+
+from inspection.errors import FormatError
+from inspection.views.pyramid_store import Pyramid
+
+COMMAND = (sys.executable, "-c", "from inspection.cli import main; main()", "pyramid")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+
+
+def pyramid(*arguments):
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, env=ENVIRONMENT)
+
+
+@pytest.fixture
+def raster(tmp_path):
+    """A sparse wafer with a dense corner, on a side that no power of two divides."""
+    rng = np.random.default_rng(5)
+    array = np.zeros((5_003, 4_999), np.uint8)
+    array[rng.integers(0, 5_003, 3_000), rng.integers(0, 4_999, 3_000)] = 9
+    array[300:420, 4_500:4_620][rng.random((120, 120)) < 0.3] = 200
+    np.save(tmp_path / "map.npy", array)
+    return tmp_path / "map.npy", array
+
+
+def test_the_answer_is_that_of_the_naive_reference(raster, tmp_path):
+    file, array = raster
+    done = pyramid(file, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    expected = naive((array > 0).astype(np.uint8), len(answer["levels"]) - 1)
+    assert answer["defects"] == np.count_nonzero(array)
+    assert len(answer["levels"]) >= 7
+    for level, (sums, peaks) in zip(answer["levels"], expected, strict=True):
+        assert level["shape"] == list(sums.shape)
+        assert (level["sum"], level["max"]) == (answer["defects"], peaks.max())
+    assert answer["seconds"] > 0
+    assert answer["peak_rss_mb"] > 0
+    assert (tmp_path / "out" / "view.png").stat().st_size > 1_000
+
+
+def test_tiles_lie_where_the_defects_are_and_equal_the_window_of_their_level(raster, tmp_path):
+    file, array = raster
+    answer = json.loads(pyramid(file, "--out", tmp_path / "out", "--json", "--tiles", "5").stdout)
+    store, group = Pyramid(tmp_path / "out"), zarr.open_group(tmp_path / "out", mode="r")
+    assert answer["tiles"] == len(answer["windows"]) == 5
+    totals = [w["total"] for w in answer["windows"]]
+    assert totals[0] > 1_000  # the dense corner first
+    for number, window in enumerate(answer["windows"]):
+        level, row, col, side = (window[k] for k in ("level", "row", "col", "side"))
+        height, width = store.shapes[level]
+        inside = min(side, height - row), min(side, width - col)
+        for kind in ("sum", "max"):
+            tile = group[f"tiles/{kind}"][number]
+            np.testing.assert_array_equal(tile[: inside[0], : inside[1]], store.window(level, row, col, *inside, kind))
+            assert not tile[inside[0] :].any()
+            assert not tile[:, inside[1] :].any()
+        assert group["tiles/sum"][number].sum() == window["total"]
+    assert group["view/sum"][:].sum() == np.count_nonzero(array)
+
+
+def test_the_same_file_gives_the_same_pyramid_and_replaces_the_old_one(raster, tmp_path):
+    file, _ = raster
+    first = json.loads(pyramid(file, "--out", tmp_path / "out", "--json").stdout)
+    second = json.loads(pyramid(file, "--out", tmp_path / "out", "--json").stdout)
+    for answer in (first, second):
+        del answer["seconds"], answer["peak_rss_mb"]
+    assert first == second
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".aside")] == []
+
+
+def test_a_folder_of_something_else_is_never_written_over(raster, tmp_path):
+    file, _ = raster
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
+    done = pyramid(file, "--out", tmp_path / "photos")
+    assert done.returncode == 2
+    assert "expected a new or empty folder" in done.stderr
+    assert (tmp_path / "photos" / "cat.jpg").read_bytes() == b"cat"
+
+
+def test_a_cut_raster_is_an_error_and_leaves_nothing(raster, tmp_path):
+    file, _ = raster
+    file.write_bytes(file.read_bytes()[:-1])
+    done = pyramid(file, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "raster.truncated" in done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["map.npy"]
+
+
+@pytest.mark.slow
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(20))
+def test_a_kill_leaves_a_whole_pyramid_or_none(raster, tmp_path, seed):
+    file, array = raster
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [*COMMAND, str(file), "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".aside-*/zarr.json")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(random.Random(seed).uniform(0, 0.6))  # noqa: S311 - a moment, no secret
+    if process.poll() is None:
+        os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    try:
+        store = Pyramid(out)
+    except FormatError:
+        assert not out.exists()
+    else:
+        assert store.facts["defects"] == np.count_nonzero(array)
+        np.testing.assert_array_equal(store.window(0, 0, 0, *array.shape), array > 0)
+    assert pyramid(file, "--out", out).returncode == 0
+    assert list(tmp_path.glob(".aside-*")) == []
