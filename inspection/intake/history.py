@@ -63,7 +63,8 @@ def duration_limit(quantiles: NDArray[np.float64], history: NDArray[np.float64],
     from scipy.stats import gamma  # noqa: PLC0415 - as above
 
     mean, variance = _moments(quantiles, history, least_mean=1e-3)
-    return np.asarray(gamma.ppf(1 - odds, mean**2 / variance, scale=variance / mean))
+    # What one in ten of the past durations reached is not unusual, however odd their distribution.
+    return np.maximum(gamma.ppf(1 - odds, mean**2 / variance, scale=variance / mean), quantiles[2])
 
 
 def _moments(quantiles: NDArray[np.float64], history: NDArray[np.float64], least_mean: float) -> tuple[NDArray, NDArray]:
