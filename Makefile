@@ -11,6 +11,7 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := $(VENV)/.peers
 ARGS ?=
 # tests/campaigns.py: a sample of the campaigns marked soak, or all of them with a record to go on from.
 PYTEST := PYTHONPATH=tests $(BIN)/python -m pytest -p campaigns
@@ -43,7 +44,7 @@ check: $(READY)  ## lint, format, types, import arrows and the quick tests
 	@$(BIN)/lint-imports
 	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not soak" $(ARGS)
 
-bench: $(READY)  ## every benchmark, its table on standard output
+bench: $(PEERS)  ## every benchmark, its table on standard output
 	@shopt -s nullglob; for f in benchmarks/bench_*.py; do echo "== $$f"; $(BIN)/python $$f $(ARGS); done
 
 soak: $(READY)  ## the long campaigns whole; interrupted, they go on where they stopped (record in .soak/)
@@ -74,4 +75,10 @@ $(READY): pyproject.toml constraints.txt
 			/^Installing collected/ { printf "\n  installing them\n"; fflush() } \
 			/^Successfully installed/ { print "  installed" }'; \
 	fi
+	@touch $@
+
+# What the benchmarks compare with.
+$(PEERS): $(READY)
+	@if command -v uv >/dev/null; then uv pip install --python $(BIN)/python -c constraints.txt -e '.[bench]'; \
+	else $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[bench]'; fi
 	@touch $@
