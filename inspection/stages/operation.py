@@ -101,13 +101,13 @@ def enqueue(workspace: Workspace, _params: Params, *, report: Report = silent) -
     """
     from inspection.dataset.parts import read_parts
     from inspection.inference.ledger import StoreLedger
-    from inspection.store.predictions import never_scored
+    from inspection.store.predictions import any_unlabelled, never_scored
 
     report(0, 0, "ledger")
     with open_store(workspace) as store:
         with store.read() as connection:
             waiting = never_scored(connection, labelled=False)
-            if not waiting:
+            if not waiting and not any_unlabelled(connection):
                 test = read_parts(workspace.data / "split.parquet", "test")
                 waiting = [w for w in never_scored(connection, labelled=True) if w in test]
         jobs = ((f"{sha}:{index}", {"file_sha256": sha, "index": index}) for sha, index in waiting)

@@ -63,3 +63,9 @@ def never_scored(connection: Connection, *, labelled: bool) -> list[tuple[str, i
     known = wafers.c.label.is_not(None) if labelled else wafers.c.label.is_(None)
     query = select(*columns).where(wafers.c.state == "valid", known, ~exists().where(_SAME_WAFER))
     return [(sha, index) for sha, index in connection.execute(query.order_by(wafers.c.ingested_at, *columns))]
+
+
+def any_unlabelled(connection: Connection) -> bool:
+    """Whether any valid wafer without a label ever landed, scored or not."""
+    query = select(wafers.c.file_sha256).where(wafers.c.state == "valid", wafers.c.label.is_(None)).limit(1)
+    return connection.execute(query).first() is not None
