@@ -1,6 +1,7 @@
 """Many processes read, one writes: the same bytes come out, and a process that dies costs only its file."""
 
 import sqlite3
+from multiprocessing import resource_tracker
 
 import numpy as np
 import pytest
@@ -100,6 +101,7 @@ def test_a_reader_that_fails_by_itself_quarantines_nothing(landing, workspace, s
 def test_processes_that_cannot_start_are_an_engine_error(landing, workspace, store, monkeypatch):
     fill(landing, 1)
     claims = claim(landing, workspace, store, Ingest(), settle_s=0.0)
+    resource_tracker.ensure_running()  # multiprocessing's own helper: it must not be the first that cannot start
     monkeypatch.setenv("PYTHONHOME", "/nonexistent")  # no interpreter starts with it
     with pytest.raises(EngineError, match=r"ingest\.workers"):
         list(read_in_processes(Parser(workspace.canonical, Params(), read_lines), claims, 1))
