@@ -196,7 +196,7 @@ def main() -> None:
         try:
             import klarf_reader  # noqa: F401
         except ImportError:
-            print("klarf-reader is not installed: it is in the extra `bench`")
+            print("klarf-reader is not installed: it is in the extra `dev`")
             return
         values = numbers(given.peer_defects, images=False)
         write_csv(csv, values)

@@ -265,7 +265,7 @@ def test_text_columns_come_back(tmp_path, read, write, words):
     ],
 )
 def test_places_agree_with_another_reader(shared_data, name):
-    peer = pytest.importorskip("klarf_reader.klarf", reason="klarf-reader is in the extra `bench`")
+    peer = pytest.importorskip("klarf_reader.klarf", reason="klarf-reader is in the extra `dev`")
     path = shared_data / "klarf" / name
     other = peer.Klarf.load_from_file(filepath=path)
     ours = list(table.read(path, Ingest()))
