@@ -39,7 +39,8 @@ def day_table(arrivals: pd.DataFrame, params: Validate) -> pd.DataFrame:
         ``day`` (date), ``tool files wafers silence_h``, each with its limits (``files_low files_high wafers_low wafers_high
         silence_high_h``), ``history`` (earlier days), ``cold_start``, ``days_missing`` and ``open`` (the last day, not over
         yet). Limits are null with fewer than ``history_days`` earlier days; an open day has no lower ones. The first day of
-        all was not seen whole and is nobody's history.
+        all was not seen whole and is nobody's history. Days before the last pause of more than `LONGEST` days of all tools
+        are left out: after it everything starts anew.
 
         A tool's silence on a day is the longest stretch without a file that ends on it or lasts beyond it, in hours.
     """
@@ -47,6 +48,10 @@ def day_table(arrivals: pd.DataFrame, params: Validate) -> pd.DataFrame:
         return pd.DataFrame(columns=["day", "tool", "files", "wafers", "silence_h", "cold_start", "days_missing", "open"])
     seen = arrivals.assign(at=pd.to_datetime(arrivals["inspected_at"]), tool=arrivals["tool"].fillna(""))
     seen["day"] = seen["at"].dt.floor("D")
+    with_files = np.sort(seen["day"].unique())
+    anew = np.flatnonzero(np.diff(with_files) > LONGEST * _DAY.to_timedelta64())
+    if len(anew):
+        seen = seen[seen["day"] >= with_files[anew[-1] + 1]]
     days = pd.date_range(seen["day"].min(), seen["day"].max(), freq="D")
     tools = [(ALL_TOOLS, seen), *((str(name), part) for name, part in seen.groupby("tool") if name)]
     table = pd.concat([_of_tool(name, part, days, seen["at"].max(), params) for name, part in tools], ignore_index=True)
