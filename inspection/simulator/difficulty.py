@@ -38,8 +38,7 @@ class Difficulty:
     clumped_share : float
         Share of the background that falls in clumps.
     clump_points, clump_mm : Range
-        Mean offspring and spread of a clump. They overlap ``small_points`` and ``small_mm``: that is what makes
-        ClusterSmall hard.
+        Mean offspring and spread of a clump. A ClusterSmall of little strength looks like one: that makes it hard.
     edge_excess : float
         Background density at the edge over that at the centre, minus one.
     skipped_dies : float
