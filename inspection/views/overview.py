@@ -46,14 +46,18 @@ def global_view(totals: Totals, size_px: int) -> tuple[NDArray, NDArray]:
     level = max((k for k, (sums, _) in totals.overview.items() if max(sums.shape) >= 2 * size_px), default=min(totals.overview))
     sums, peaks = totals.overview[level]
     side = max(sums.shape)
-    row, col = (
-        np.floor((np.arange(n) + 0.5 + (side - n) / 2) * size_px / side).astype(np.intp)
-        for n in sums.shape
-    )  # fmt: skip
-    view_sums, view_peaks = np.zeros((size_px, size_px), sums.dtype), np.zeros((size_px, size_px), peaks.dtype)
-    np.add.at(view_sums, (row[:, None], col[None, :]), sums)
-    np.maximum.at(view_peaks, (row[:, None], col[None, :]), peaks)
-    return view_sums, view_peaks
+    places, starts = [], []
+    for n in sums.shape:
+        place = np.floor((np.arange(n) + 0.5 + (side - n) / 2) * size_px / side).astype(np.intp)
+        distinct, first = np.unique(place, return_index=True)
+        places.append(distinct)
+        starts.append(first)
+    view = []
+    for join, pixels in ((np.add, sums), (np.maximum, peaks)):
+        whole = np.zeros((size_px, size_px), pixels.dtype)
+        whole[np.ix_(*places)] = join.reduceat(join.reduceat(pixels, starts[0], axis=0), starts[1], axis=1)
+        view.append(whole)
+    return view[0], view[1]
 
 
 def draw_view(built: Built, sums: NDArray, windows: Sequence[TileWindow], scale: int = 4) -> NDArray[np.uint8]:

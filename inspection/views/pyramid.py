@@ -17,7 +17,7 @@ import numpy as np
 from inspection.formats.raster_scan import defect_places
 from inspection.formats.raster_stream import DENSE_SHARE
 from inspection.views.cascade import SparseCascade
-from inspection.views.pyramid_store import CHUNK_PX, SHARD_COLS, LevelSpec, PyramidWriter
+from inspection.views.pyramid_store import CHUNK_PX, LevelSpec, PyramidWriter
 from inspection.views.reduction import shapes_of, stored_sum, without_nan
 
 if TYPE_CHECKING:
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-SPARSE_SHARD_PX = CHUNK_PX * SHARD_COLS
-SPARSE_MOST = 2**21
+SPARSE_SHARD_ROWS = 2 * CHUNK_PX
+"""A coarse level waits for as many of its own rows before it can be handed out: few keep the memory small."""
+SPARSE_MOST = 2**20
 """Defects in one row of shards beyond which the dense way needs less memory."""
-BAND_BYTES = 24 * 2**20
+BAND_BYTES = 12 * 2**20
 """About the size of a band of level 0 on the dense way; everything else follows from it."""
 Kind = Literal["counts", "values"]
 
@@ -99,8 +100,8 @@ def build_from_points(rows: NDArray[np.int64], cols: NDArray[np.int64], shape: t
     """
     _, most = np.unique(rows * shape[1] + cols, return_counts=True)
     peak = int(most.max()) if len(most) else 1
-    with _Background(folder, _counted(shape, peak), SPARSE_SHARD_PX) as sink:
-        cascade = SparseCascade(shape, SPARSE_SHARD_PX, sink.points)
+    with _Background(folder, _counted(shape, peak), SPARSE_SHARD_ROWS) as sink:
+        cascade = SparseCascade(shape, SPARSE_SHARD_ROWS, sink.points)
         cascade.add(rows, cols)
         cascade.complete(shape[0])
     return Built("counts", len(rows), cascade.totals, sink.writer)
@@ -110,8 +111,8 @@ def _build_sparse(stream: RasterStream, sidecar: Sidecar, folder: Path, progress
     height, width = _height_width(stream)
     total = height * width
     defects = done = waiting = 0
-    with _Background(folder, _counted((height, width), 1), SPARSE_SHARD_PX, transposed=stream.transposed) as sink:
-        cascade = SparseCascade((height, width), SPARSE_SHARD_PX, sink.points)
+    with _Background(folder, _counted((height, width), 1), SPARSE_SHARD_ROWS, transposed=stream.transposed) as sink:
+        cascade = SparseCascade((height, width), SPARSE_SHARD_ROWS, sink.points)
         for strip in stream.strips():
             room = min(int(DENSE_SHARE * total) - defects, SPARSE_MOST - waiting)
             places = defect_places(strip.reshape(-1), sidecar, room)
@@ -122,7 +123,7 @@ def _build_sparse(stream: RasterStream, sidecar: Sidecar, folder: Path, progress
             cascade.add(rows + done, cols)
             defects, waiting = defects + len(places), waiting + len(places)
             before, done = done, done + len(strip)
-            if done // SPARSE_SHARD_PX > before // SPARSE_SHARD_PX:
+            if done // SPARSE_SHARD_ROWS > before // SPARSE_SHARD_ROWS:
                 waiting = 0
             cascade.complete(done)
             if progress is not None:
