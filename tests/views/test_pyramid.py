@@ -55,7 +55,7 @@ def rasters(draw):
     return np.asfortranarray(array) if draw(st.booleans()) else array
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(array=rasters(), strip_rows=st.integers(1, 200))
 def test_every_level_is_that_of_the_naive_reference(tmp_path_factory, array, strip_rows):
     folder = tmp_path_factory.mktemp("p")
@@ -64,6 +64,7 @@ def test_every_level_is_that_of_the_naive_reference(tmp_path_factory, array, str
     matches(made, array, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(("share", "kind"), [(1e-4, "counts"), (0.03, "counts"), (0.3, "values")])
 def test_a_raster_of_several_shards_and_bands(tmp_path, monkeypatch, share, kind, order):
