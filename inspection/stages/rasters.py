@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import resource
 import time
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,12 +75,18 @@ class _Made:
 
 
 def _build(file: Path, folder: Path, limits: Ingest, index: int, report: Report) -> _Made:
-    from inspection.formats.raster_kinds import open_raster, recognises
+    from inspection.formats import compressed
+    from inspection.formats.raster_kinds import HEAD_BYTES, open_raster, recognises
     from inspection.formats.raster_sidecar import read_sidecar
     from inspection.views.pyramid import build
 
-    with file.open("rb") if file.is_file() else nullcontext() as opened:
-        head = b"" if opened is None else opened.read(64)
+    head = b""  # of the folder of a zarr store
+    if file.is_file():
+        with file.open("rb") as opened:
+            head = opened.read(HEAD_BYTES)
+    if compressed.recognises(head):
+        with compressed.unpacked(file, limits) as inner:
+            return _build(inner, folder, limits, index, report)
     if not recognises(head, file):
         return _from_points(file, folder, limits, index)
     with open_raster(file, limits) as stream:

@@ -30,7 +30,6 @@ SHARD_COLS = 8
 """Chunks of a shard side by side."""
 _ZSTD_LEVEL = 1
 _FAST = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}
-Kind = Literal["counts", "values"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """`inspection pyramid`: what a user gets, and that a kill never leaves a readable-but-wrong store."""
 
+import gzip
 import json
 import os
 import random
@@ -80,6 +81,15 @@ def test_the_same_file_gives_the_same_pyramid_and_replaces_the_old_one(raster, t
         del answer["seconds"], answer["peak_rss_mb"]
     assert first == second
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".aside")] == []
+
+
+def test_a_compressed_raster_gives_the_pyramid_of_the_raster(raster, tmp_path):
+    file, array = raster
+    packed = tmp_path / "map.npy.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes(), 1))
+    answer = json.loads(pyramid(packed, "--out", tmp_path / "out", "--json").stdout)
+    assert answer["levels"][0]["shape"] == list(array.shape)
+    assert answer["defects"] == np.count_nonzero(array)
 
 
 def test_a_folder_of_something_else_is_never_written_over(raster, tmp_path):
