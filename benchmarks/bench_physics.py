@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.formats.klarf_writer import write_klarf12
+from inspection.formats.klarf.writer import write_klarf12
 from inspection.formats.table import read
 from inspection.intake.physics import check
 from inspection.params import Ingest, Validate

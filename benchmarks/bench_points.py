@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from inspection.formats import points_table
+from inspection.formats.points import table as points_table
 from inspection.params import Ingest
 
 if TYPE_CHECKING:

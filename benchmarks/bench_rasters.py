@@ -19,7 +19,7 @@ import tifffile
 import zarr
 
 OURS = """
-from inspection.formats.raster_kinds import open_raster
+from inspection.formats.raster.kinds import open_raster
 from inspection.params import Ingest
 def read(path):
     total = 0

@@ -114,7 +114,7 @@ def beginning(path: Path, head: bytes) -> Iterator[Path]:
 
 def sidecar_of(path: Path) -> Path | None:
     """The sidecar of a compressed file: ``NAME.npy.gz.yaml``, ``NAME.npy.yaml`` or ``NAME.yaml`` beside ``NAME.npy.gz``."""
-    from inspection.formats.raster_sidecar import SIDECARS, sidecar_path  # noqa: PLC0415 - brings YAML and pydantic
+    from inspection.formats.raster.sidecar import SIDECARS, sidecar_path  # noqa: PLC0415 - brings YAML and pydantic
 
     own = next((c for c in (path.with_name(path.name + end) for end in SIDECARS) if c.is_file()), None)
     return own or sidecar_path(path.with_name(inner_name(path.name)))
@@ -122,7 +122,7 @@ def sidecar_of(path: Path) -> Path | None:
 
 def lay_sidecars(path: Path, inner: Path) -> None:
     """Copy the sidecar of the compressed ``path`` beside ``inner``, under the name that belongs to it."""
-    from inspection.formats.raster_sidecar import MAX_SIDECAR_BYTES  # noqa: PLC0415 - as above
+    from inspection.formats.raster.sidecar import MAX_SIDECAR_BYTES  # noqa: PLC0415 - as above
 
     beside = sidecar_of(path)
     if beside is not None:

@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError, InputNotFoundError, UnknownFormatError
-from inspection.formats import compressed, diemap_archive, klarf1, klarf18, mixedwm38, npz_arrays, sinf, stdf, wm811k_pickle
+from inspection.formats import compressed
+from inspection.formats.diemap import archive, mixedwm38, npz_arrays, sinf, stdf, wm811k_pickle
+from inspection.formats.klarf import klarf1, klarf18
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,39 +32,39 @@ class Format:
 
 
 def _is_raster(head: bytes, path: Path) -> bool:
-    from inspection.formats import raster  # noqa: PLC0415 - only a file that nothing else wants pays for it
+    from inspection.formats.raster import reader  # noqa: PLC0415 - only a file that nothing else wants pays for it
 
-    return raster.recognises(head, path)
+    return reader.recognises(head, path)
 
 
 def _read_raster(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
-    from inspection.formats import raster  # noqa: PLC0415 - as above
+    from inspection.formats.raster import reader  # noqa: PLC0415 - as above
 
-    return raster.read(path, limits)
+    return reader.read(path, limits)
 
 
 def _is_semi(name: str, head: bytes, path: Path) -> bool:
     if b"<" not in head[:256]:
         return False  # no XML: its reader is not needed
-    from inspection.formats import semi_e142, semi_g85  # noqa: PLC0415 - bring expat and defusedxml
+    from inspection.formats.diemap import semi_e142, semi_g85  # noqa: PLC0415 - bring expat and defusedxml
 
     return {"g85": semi_g85, "e142": semi_e142}[name].recognises(head, path)
 
 
 def _read_semi(name: str, path: Path, limits: Ingest) -> Iterator[SourceWafer]:
-    from inspection.formats import semi_e142, semi_g85  # noqa: PLC0415 - as above
+    from inspection.formats.diemap import semi_e142, semi_g85  # noqa: PLC0415 - as above
 
     return {"g85": semi_g85, "e142": semi_e142}[name].read(path, limits)
 
 
 def _is_points(head: bytes, path: Path) -> bool:
-    from inspection.formats import points_table  # noqa: PLC0415 - as above
+    from inspection.formats.points import table as points_table  # noqa: PLC0415 - as above
 
     return points_table.recognises(head, path)
 
 
 def _read_points(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
-    from inspection.formats import points_table  # noqa: PLC0415 - as above
+    from inspection.formats.points import table as points_table  # noqa: PLC0415 - as above
 
     return points_table.read(path, limits)
 
@@ -73,8 +75,8 @@ FORMATS = (
     Format(
         "diemap_archive",
         "die-map archive (.npz with pixels, offsets, shapes)",
-        diemap_archive.recognises,
-        diemap_archive.read,
+        archive.recognises,
+        archive.read,
     ),
     Format("mixedwm38", "MixedWM38 (.npz with arr_0, arr_1)", mixedwm38.recognises, mixedwm38.read),
     Format("wm811k_pickle", "WM-811K (LSWMD.pkl)", wm811k_pickle.recognises, wm811k_pickle.read),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspection.errors import EngineError, InputError, InputNotFoundError, InspectionError
 from inspection.formats.compressed import inner_name
-from inspection.formats.raster_sidecar import SIDECARS
+from inspection.formats.raster.sidecar import SIDECARS
 from inspection.intake.labels import LABELS_NAME
 from inspection.intake.place import PIECE, Landed, Part, clean_name, refuse_credentials
 from inspection.intake.search import RASTERS, TABLES, is_input

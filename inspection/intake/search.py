@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspection.errors import InputError, InputNotFoundError
-from inspection.formats import points_sidecar
 from inspection.formats.compressed import inner_name, sidecar_of
-from inspection.formats.raster_sidecar import SIDECARS
+from inspection.formats.points import sidecar as points_sidecar
+from inspection.formats.raster.sidecar import SIDECARS
 from inspection.intake.labels import LABELS_NAME, beside
 from inspection.intake.place import PIECE, Landed, Part, clean_name
 

@@ -46,7 +46,7 @@ def ingest(
         and ``labels`` when there is a label table.
     """
     from inspection.formats import table
-    from inspection.formats.zarr_store import is_store
+    from inspection.formats.raster.zarr_store import is_store
     from inspection.intake.ingest import ingest as take_in
     from inspection.intake.landing import land
     from inspection.intake.place import open_place

@@ -76,8 +76,8 @@ class _Made:
 
 def _build(file: Path, folder: Path, limits: Ingest, index: int, report: Report) -> _Made:
     from inspection.formats import compressed
-    from inspection.formats.raster_kinds import HEAD_BYTES, open_raster, recognises
-    from inspection.formats.raster_sidecar import read_sidecar
+    from inspection.formats.raster.kinds import HEAD_BYTES, open_raster, recognises
+    from inspection.formats.raster.sidecar import read_sidecar
     from inspection.views.pyramid import build
 
     head = b""  # of the folder of a zarr store

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from inspection.formats.raster_scan import defect_places
-from inspection.formats.raster_stream import DENSE_SHARE
+from inspection.formats.raster.scan import defect_places
+from inspection.formats.raster.stream import DENSE_SHARE
 from inspection.views.cascade import SparseCascade
 from inspection.views.pyramid_store import CHUNK_PX, LevelSpec, PyramidWriter
 from inspection.views.reduction import shapes_of, stored_sum, without_nan
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inspection.formats.raster_sidecar import Sidecar
-    from inspection.formats.raster_stream import RasterStream
+    from inspection.formats.raster.sidecar import Sidecar
+    from inspection.formats.raster.stream import RasterStream
     from inspection.views.cascade import Totals
 
     Progress = Callable[[int, int], None]

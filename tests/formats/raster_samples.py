@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import yaml
 
-from inspection.formats.raster_kinds import open_raster
-from inspection.formats.raster_stream import STRIP_BYTES
+from inspection.formats.raster.kinds import open_raster
+from inspection.formats.raster.stream import STRIP_BYTES
 from inspection.params import Ingest
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from inspection.errors import FormatError
-from inspection.formats import diemap_archive, table
+from inspection.formats import table
+from inspection.formats.diemap import archive as diemap_archive
 from inspection.params import Ingest
 
 SEEDS = range(100 if os.environ.get("INSPECTION_SOAK") == "1" else 2)

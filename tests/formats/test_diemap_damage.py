@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from inspection.errors import FormatError
-from inspection.formats import semi_e142, semi_g85, sinf, stdf, table
+from inspection.formats import table
+from inspection.formats.diemap import semi_e142, semi_g85, sinf, stdf
 from inspection.params import Ingest
 
 STATUS = np.array([[0, 1, 1, 0], [1, 2, 1, 1], [0, 2, 1, 0]], np.uint8)

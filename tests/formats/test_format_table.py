@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import klarf_samples as sample
 import numpy as np
@@ -11,8 +10,6 @@ import pytest
 from inspection.errors import InputNotFoundError, UnknownFormatError
 from inspection.formats import table
 from inspection.params import Ingest
-
-needs_raster = pytest.mark.skipif(find_spec("inspection.formats.raster") is None, reason="the raster reader is not there yet")
 
 
 def file_of(folder, content):
@@ -44,7 +41,6 @@ def test_a_die_map_archive_is_known_by_its_arrays(tmp_path):
     assert table.recognise(path).name == "diemap_archive"
 
 
-@needs_raster
 @pytest.mark.parametrize("content", [b"hello", b"PK\x03\x04", b"\x00" * 10_000, b"<xml/>"])
 def test_an_unknown_file_is_told_what_is_known(tmp_path, content):
     with pytest.raises(UnknownFormatError, match=r"KLARF 1\.8.*die-map archive.*raster") as caught:

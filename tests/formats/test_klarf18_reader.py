@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import FormatError
-from inspection.formats import klarf1, klarf18
+from inspection.formats.klarf import klarf1, klarf18
 from inspection.params import Ingest
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import FormatError
-from inspection.formats import klarf1
-from inspection.formats.klarf_header import timestamp
+from inspection.formats.klarf import klarf1
+from inspection.formats.klarf.header import timestamp
 from inspection.params import Ingest
 
 LIMITS = Ingest()

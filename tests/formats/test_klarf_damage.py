@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inspection.errors import FormatError
-from inspection.formats import klarf1, klarf18
+from inspection.formats.klarf import klarf1, klarf18
 from inspection.params import Ingest
 
 FILES = {

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inspection.formats import klarf1, klarf18, table
-from inspection.formats.klarf_writer import write_klarf12, write_klarf18
+from inspection.formats import table
+from inspection.formats.klarf import klarf1, klarf18
+from inspection.formats.klarf.writer import write_klarf12, write_klarf18
 from inspection.params import Ingest
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

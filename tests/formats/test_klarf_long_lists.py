@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import FormatError
-from inspection.formats import klarf1, klarf18, klarf_rowtext, klarf_stream
-from inspection.formats.klarf_rowtext import tokenise
+from inspection.formats.klarf import klarf1, klarf18, rowtext, stream
+from inspection.formats.klarf.rowtext import tokenise
 from inspection.params import Ingest
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -24,12 +24,12 @@ def long_way(monkeypatch):
     """Makes every list a long one, in blocks and parts so small that rows cross them."""
 
     def switch(on, block=64, part=200):
-        monkeypatch.setattr(klarf_rowtext, "LONG", 1 if on else 1 << 60)
-        monkeypatch.setattr(klarf_rowtext, "_LONG_WHEN_LOADED", 1 if on else 1 << 60)
-        monkeypatch.setattr(klarf_rowtext, "_PART", part)
-        monkeypatch.setattr(klarf_rowtext, "_LONGEST_LINE", block)
-        monkeypatch.setattr(klarf_rowtext, "cores", lambda: 3)
-        monkeypatch.setattr(klarf_stream, "_BLOCK", block)
+        monkeypatch.setattr(rowtext, "LONG", 1 if on else 1 << 60)
+        monkeypatch.setattr(rowtext, "_LONG_WHEN_LOADED", 1 if on else 1 << 60)
+        monkeypatch.setattr(rowtext, "_PART", part)
+        monkeypatch.setattr(rowtext, "_LONGEST_LINE", block)
+        monkeypatch.setattr(rowtext, "cores", lambda: 3)
+        monkeypatch.setattr(stream, "_BLOCK", block)
 
     return switch
 
@@ -128,7 +128,7 @@ def test_any_tokens_are_the_same_tokens(long_way, words, data):
     assert found.texts(everything) == plain.texts(everything) == [w.strip('"') for w in words]
     known = np.isfinite(found.values)
     assert np.array_equal(found.values[known], plain.values[known])
-    assert not any(np.isfinite(klarf_rowtext.number(words[i])) for i in np.flatnonzero(~known))
+    assert not any(np.isfinite(rowtext.number(words[i])) for i in np.flatnonzero(~known))
 
 
 def row(i, images, layout, size="1.5"):

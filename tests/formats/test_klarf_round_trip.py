@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspection.formats import table
-from inspection.formats.klarf_writer import write_klarf12, write_klarf18
+from inspection.formats.klarf.writer import write_klarf12, write_klarf18
 from inspection.params import Ingest
 from inspection.wafer.maps import DefectMap, WaferInfo
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import InputError
-from inspection.formats.klarf_writer import write_klarf12, write_klarf18
+from inspection.formats.klarf.writer import write_klarf12, write_klarf18
 from inspection.formats.table import read
 from inspection.params import Ingest
 from inspection.wafer.maps import DefectMap, WaferInfo

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from inspection.errors import FormatError
-from inspection.formats import mixedwm38, table
+from inspection.formats import table
+from inspection.formats.diemap import mixedwm38
 from inspection.params import Ingest, load
 from inspection.wafer.taxonomy import choose
 

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import FormatError
-from inspection.formats import points_csv, points_table, table
+from inspection.formats import table
+from inspection.formats.points import csv as points_csv
+from inspection.formats.points import table as points_table
 from inspection.params import Ingest
 
 SEEDS = range(100 if os.environ.get("INSPECTION_SOAK") == "1" else 2)

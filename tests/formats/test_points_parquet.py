@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import FormatError
-from inspection.formats import points_table, table
+from inspection.formats import table
+from inspection.formats.points import table as points_table
 from inspection.params import Ingest
 
 SOAK = os.environ.get("INSPECTION_SOAK") == "1"

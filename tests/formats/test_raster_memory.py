@@ -62,8 +62,8 @@ def test_memory_stays_bounded(tmp_path, name):
 HOSTILE = """
 import sys
 from pathlib import Path
-from inspection.formats import png_rows  # compiles when it is first used
-from inspection.formats.raster_kinds import open_raster
+from inspection.formats.raster import png_rows  # compiles when it is first used
+from inspection.formats.raster.kinds import open_raster
 from inspection.errors import FormatError
 from inspection.params import Ingest
 import cv2, numpy

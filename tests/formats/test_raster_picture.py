@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from raster_samples import content
 
 from inspection.errors import FormatError
-from inspection.formats import png_blocks, raster_picture, raster_stream
-from inspection.formats.raster_kinds import open_raster
+from inspection.formats.raster import picture, png_blocks
+from inspection.formats.raster import stream as raster_stream
+from inspection.formats.raster.kinds import open_raster
 from inspection.params import Ingest
 
 GREY = np.random.default_rng(3).integers(0, 256, (61, 47), dtype=np.uint8)
@@ -128,7 +129,7 @@ def test_a_large_grey_png_is_read_row_by_row_as_the_reference_does(tmp_path_fact
     lines[:, 0] = np.resize(filters, shape[0])
     png(path, *shape, zlib.compress(lines.tobytes()), bits=8 * np.dtype(dtype).itemsize)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(raster_picture, "WHOLE_BYTES", 0)
+        patch.setattr(picture, "WHOLE_BYTES", 0)
         patch.setattr(raster_stream, "STRIP_BYTES", strip)
         patch.setattr(png_blocks, "PIECE", strip // 2 + 1)
         got = content(path)
@@ -136,7 +137,7 @@ def test_a_large_grey_png_is_read_row_by_row_as_the_reference_does(tmp_path_fact
 
 
 def test_a_large_grey_png_that_lies_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(raster_picture, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(picture, "WHOLE_BYTES", 0)
     lines = np.insert(GREY, 0, 0, axis=1)
     for rows in (60, 62):
         refused(png(tmp_path / "a.png", rows, 47, zlib.compress(lines.tobytes())), "damaged")

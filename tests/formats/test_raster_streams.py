@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from raster_samples import KINDS, content, npy
 
 from inspection.errors import FormatError, UnknownFormatError
-from inspection.formats import raster_segments, raster_stream, table
-from inspection.formats.raster_kinds import open_raster
+from inspection.formats import table
+from inspection.formats.raster import segments
+from inspection.formats.raster import stream as raster_stream
+from inspection.formats.raster.kinds import open_raster
 from inspection.params import Ingest
 
 ANY_KIND = pytest.mark.parametrize("kind", list(KINDS))
@@ -55,8 +57,8 @@ def test_however_small_the_strips_the_picture_is_the_same(tmp_path_factory, monk
     path = KINDS[kind].write(tmp_path_factory.mktemp("raster"), array)
     with monkeypatch.context() as patch:
         patch.setattr(raster_stream, "STRIP_BYTES", strip)
-        patch.setattr(raster_segments, "BAND_BYTES", band)
-        patch.setattr(raster_segments, "MAX_PASSES", 2**20)
+        patch.setattr(segments, "BAND_BYTES", band)
+        patch.setattr(segments, "MAX_PASSES", 2**20)
         with open_raster(path, Ingest()) as stream:
             row = stream.shape[stream.transposed ^ 1] * stream.dtype.itemsize
             assert all(len(s) == 1 or s.nbytes <= max(strip, row) for s in stream.strips())

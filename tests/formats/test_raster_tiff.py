@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from raster_samples import content
 
 from inspection.errors import FormatError
-from inspection.formats.raster_kinds import open_raster
+from inspection.formats.raster.kinds import open_raster
 from inspection.params import Ingest
 
 RANDOM = np.random.default_rng(11)

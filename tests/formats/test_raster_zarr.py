@@ -13,7 +13,7 @@ from raster_samples import content, zarr
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, ZstdCodec
 
 from inspection.errors import FormatError
-from inspection.formats.raster_kinds import open_raster
+from inspection.formats.raster.kinds import open_raster
 from inspection.params import Ingest
 
 GREY = np.random.default_rng(5).integers(0, 9, (50, 70), dtype=np.uint16)

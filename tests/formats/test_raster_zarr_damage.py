@@ -18,8 +18,8 @@ from raster_samples import content, packed, sharded, zarr, zarr_v2
 
 from inspection.errors import FormatError
 from inspection.formats import table
-from inspection.formats.raster_zarr import is_store
-from inspection.formats.zarr_store import directory_bytes
+from inspection.formats.raster.zarr_raster import is_store
+from inspection.formats.raster.zarr_store import directory_bytes
 
 GREY = np.random.default_rng(5).integers(0, 9, (50, 70), dtype=np.uint16)
 

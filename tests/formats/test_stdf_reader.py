@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import FormatError
-from inspection.formats import stdf, table
+from inspection.formats import table
+from inspection.formats.diemap import stdf
 from inspection.params import Ingest
 from inspection.wafer.maps import FAIL, NO_DIE, PASS
 
@@ -294,7 +295,7 @@ def test_a_first_record_that_contradicts_itself_is_no_stdf(head, tmp_path):
 
 
 def test_blocks_are_joined_at_any_border(tmp_path, monkeypatch):
-    from inspection.formats import stdf_records
+    from inspection.formats.diemap import stdf_records
 
     status = np.random.default_rng(1).integers(0, 3, (9, 8)).astype(np.uint8)
     content = write.stdf([status, status])

@@ -19,7 +19,8 @@ from hypothesis.extra import numpy as hnp
 from wm811k_writer import Called, Global, Instance, Pickler, frame, lswmd, nested
 
 from inspection.errors import FormatError
-from inspection.formats import table, wm811k_child, wm811k_pickle
+from inspection.formats import table
+from inspection.formats.diemap import wm811k_child, wm811k_pickle
 from inspection.params import Ingest
 
 SEEDS = range(60 if os.environ.get("INSPECTION_SOAK") == "1" else 2)

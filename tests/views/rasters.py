@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from inspection.formats.raster_sidecar import Sidecar
+from inspection.formats.raster.sidecar import Sidecar
 from inspection.wafer.maps import WaferInfo
 
 

@@ -1,0 +1,217 @@
+"""Defect lists of one file: one layout of image lists for all of them, decided by vote before the first is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from inspection.errors import FormatError
+from inspection.formats.klarf.columns import Columns
+from inspection.formats.klarf.images import Layout, RowForm, Spec, on_lines, row_starts, tokens_of
+from inspection.formats.klarf.rowtext import Tokens, is_long, line_end, tokenise
+from inspection.formats.klarf.tokens import has_noise, line_of, text, without_noise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from inspection.params import Ingest
+
+_SAMPLE = 1 << 16
+
+RawList: TypeAlias = tuple[Spec, tuple[tuple[int, int], ...], int]
+"""One DefectList record: its spec, the byte ranges of its rows, and where it begins."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """Lists of one wafer that follow each other under one spec, read as one list."""
+
+    spec: Spec
+    raw: bytes | memoryview
+    parts: tuple[tuple[int, int], ...]
+    at: int
+    starts: dict[Layout | None, NDArray[np.int64]] = field(default_factory=dict)
+    _tokens: Tokens | None = None
+
+    @classmethod
+    def of(cls, data: bytes, lists: Sequence[RawList]) -> _Run:
+        parts = tuple(p for _, ps, _ in lists for p in ps)
+        raw: bytes | memoryview
+        if len(parts) == 1:
+            begin, end = parts[0]
+            raw = memoryview(data)[begin : end + 1]  # with the `;` behind it
+        else:
+            raw = b";".join(data[a:b] for a, b in parts) + b";"
+        if any(has_noise(data, a, b) for a, b in parts):
+            raw = without_noise(bytes(raw))
+        return cls(lists[0][0], raw, parts, lists[0][2])
+
+    @property
+    def tokens(self) -> Tokens:
+        if self._tokens is None:
+            self._tokens = tokenise(self.raw)
+        return self._tokens
+
+    def fitting(self, layouts: Iterable[Layout | None], *, sample: bool = False) -> dict[Layout | None, NDArray[np.int64]]:
+        """Those of ``layouts`` that the list fits, with its rows; by the first rows of a long list alone if a ``sample`` will do."""
+        sample = sample and is_long(len(self.raw))
+        begin = tokenise(self.raw[: line_end(np.frombuffer(self.raw, dtype=np.uint8), _SAMPLE)]) if sample else self.tokens
+        found = {layout: row_starts(begin, RowForm.of(self.spec, layout), cut=sample) for layout in layouts}
+        fits = {layout: starts for layout, starts in found.items() if starts is not None}
+        if not sample:
+            self.starts = fits
+        return fits
+
+    def stream(self, layout: Layout | None, most: int) -> dict[str, NDArray] | None:
+        """Columns of a long list of plain numbers, whose rows have this ``layout``; None where it is another one."""
+        if self.starts or not is_long(len(self.raw)):
+            return None
+        return Columns(_places(self.spec, layout)).stream(self.raw, RowForm.of(self.spec, layout), most)
+
+    def columns(self, data: bytes, layout: Layout | None, most: int) -> dict[str, NDArray]:
+        """Columns of the list, whose rows have the chosen ``layout``."""
+        if not self.starts and not self.fitting([layout]):
+            raise _unfit(data, self)
+        starts = self.starts[layout]
+        if len(starts) - 1 > most:
+            raise FormatError(
+                "klarf.defects",
+                where=line_of(data, self.at),
+                expected=f"at most {most} defects",
+                got=len(starts) - 1,
+                action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
+            )
+        return Columns(_places(self.spec, layout)).take(self.tokens, starts)
+
+
+@dataclass(slots=True)
+class DefectLists:
+    """The defect lists of a file, wafer by wafer, and the layouts that are possible for each spec, the chosen one first."""
+
+    runs: list[list[_Run]]
+    layouts: dict[Spec, list[Layout | None]]
+
+    @classmethod
+    def decide(cls, data: bytes, wafers: Sequence[Sequence[RawList]]) -> DefectLists:
+        """Choose per spec the layout that fits every list; among several, the one whose rows begin the most lines.
+
+        Raises
+        ------
+        FormatError
+            ``klarf.rows``: no layout fits.
+        """
+        runs = [[_Run.of(data, list(lists)) for _, lists in groupby(wafer, key=lambda raw: raw[0])] for wafer in wafers]
+        made = cls(runs, {})
+        for spec in dict.fromkeys(run.spec for wafer in runs for run in wafer):
+            made.layouts[spec] = _settled(spec, made.of(spec)) or [_vote(data, spec, made.of(spec))]
+        return made
+
+    def of(self, spec: Spec) -> list[_Run]:
+        """Lists under one spec that are still to be read."""
+        return [run for wafer in self.runs for run in wafer if run.spec == spec]
+
+    def columns(self, data: bytes, wafer: int, limits: Ingest) -> dict[str, NDArray]:
+        """Columns of all lists of one wafer, one after the other; a column that not all of them have is left out.
+
+        The lists are gone afterwards: text and columns are not kept twice.
+
+        Raises
+        ------
+        FormatError
+            ``klarf.rows``: rows of another width; ``klarf.defects``: more defects than ``limits.max_defects``.
+        """
+        parts: list[dict[str, NDArray]] = []
+        left = limits.max_defects
+        for run in self.runs[wafer]:
+            parts.append(self._columns(data, run, left))
+            left -= max(map(len, parts[-1].values()), default=0)
+        self.runs[wafer] = []
+        if not parts:
+            return {n: np.empty(0) for n in ("XINDEX", "YINDEX", "XREL", "YREL")}
+        if len(parts) == 1:
+            return parts[0]
+        shared = [n for n in parts[0] if all(n in p for p in parts)]
+        return {n: np.concatenate([p[n] for p in parts]) for n in shared}
+
+    def _columns(self, data: bytes, run: _Run, most: int) -> dict[str, NDArray]:
+        layouts = self.layouts[run.spec]
+        found = run.stream(layouts[0], most)
+        # Layouts that agreed on the first rows agree on all of them if no row has an image.
+        if found is not None and (len(layouts) == 1 or not found["IMAGECOUNT"].any()):
+            return found
+        if len(layouts) > 1:
+            layouts[:] = [_vote(data, run.spec, self.of(run.spec))]
+        return run.columns(data, layouts[0], most)
+
+
+def _places(spec: Spec, layout: Layout | None) -> dict[str, int]:
+    """Place of each column in a row; those behind the image list are counted from the row's end."""
+    width, at = len(spec.names), spec.list_at
+    return {n: i - width if layout is not None and i > at else i for i, n in enumerate(spec.names) if i != at}
+
+
+def _settled(spec: Spec, runs: Sequence[_Run]) -> list[Layout | None]:
+    """The layouts that fit the first rows of all ``runs`` if all of them give the same rows; none where it takes a vote."""
+    fits = list(spec.layouts)
+    for run in runs:
+        found = run.fitting(fits, sample=True)
+        fits = list(found)
+        if not fits or not all(np.array_equal(starts, found[fits[0]]) for starts in found.values()):
+            return []
+    return fits
+
+
+def _vote(data: bytes, spec: Spec, runs: Sequence[_Run]) -> Layout | None:
+    """The layout of all ``runs``."""
+    fits = list(spec.layouts)
+    for run in runs:
+        fits = list(run.fitting(fits))
+        if not fits:
+            raise _unfit(data, run)
+    votes: Counter[Layout | None] = Counter()
+    for run in runs:
+        if len({len(run.starts[layout]) for layout in fits}) > 1:
+            votes.update({layout: on_lines(run.tokens, run.starts[layout]) for layout in fits})
+    # Listed likeliest first: on equal votes the earlier one stands.
+    return max(fits, key=lambda layout: votes[layout])
+
+
+def _unfit(data: bytes, run: _Run) -> FormatError:
+    return FormatError(
+        "klarf.rows",
+        where=f"DefectList at {line_of(data, run.at)}",
+        expected=f"rows of the {len(run.spec.names)} columns of DefectRecordSpec",
+        got=f"{len(run.tokens.values)} tokens that fill no whole number of rows; {_odd_line(data, run)}",
+        action="The list is cut or damaged: hand the file in again when it is complete.",
+    )
+
+
+def _odd_line(data: bytes, run: _Run) -> str:
+    """The first line with another number of tokens than most lines have, for an error message."""
+    counts = [(a, tokens_of(data[a:b]), b) for a, b in _lines(data, run.parts)]
+    counts = [c for c in counts if c[1]]
+    if not counts:
+        return "no rows"
+    usual = Counter(c[1] for c in counts).most_common(1)[0][0]
+    odd = next((c for c in counts if c[1] != usual), None)
+    if odd is None:
+        return f"{len(counts)} lines of {usual} tokens"
+    begin, size, end = odd
+    return f"{size} tokens in {line_of(data, begin)} where most lines have {usual}: `{text(data[begin:end].strip())[:80]}`"
+
+
+def _lines(data: bytes, parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Byte ranges of the lines of some parts of a file."""
+    out = []
+    for begin, end in parts:
+        at = begin
+        for line in data[begin:end].splitlines(keepends=True):
+            out.append((at, at + len(line)))
+            at += len(line)
+    return out

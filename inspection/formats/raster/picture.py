@@ -1,0 +1,157 @@
+"""Rasters in PNG and JPEG: decoded whole, their size checked before that; large grey PNG row by row."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inspection.errors import FormatError
+from inspection.formats.raster import png_blocks
+from inspection.formats.raster.jpeg_markers import START, Frame, ends, jpeg_frame
+from inspection.formats.raster.png_blocks import GREY
+from inspection.formats.raster.png_blocks import MAGIC as PNG
+from inspection.formats.raster.stream import check_size, damaged, rows_of, truncated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+    from inspection.formats.raster.png_blocks import Header
+    from inspection.formats.raster.stream import RasterStream
+    from inspection.params import Ingest
+
+MAX_BYTES = 96 * 2**20
+"""Of a picture that is decoded whole, all its channels together; the decoder holds it twice."""
+WHOLE_BYTES = 16 * 2**20
+"""Grey PNG up to this size is decoded whole, above it row by row."""
+LUMINANCE = (0.114, 0.587, 0.299)
+"""Weights of blue, green and red: ITU-R BT.601."""
+LOSSY = "JPEG changes values beside every edge: without a threshold in the sidecar, pixels around a defect count as defects"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureStream:
+    """A decoded picture: ``pixels`` is (rows, columns) or (rows, columns, channels: blue, green, red, opacity)."""
+
+    pixels: NDArray
+    weights: tuple[float, ...] | None
+    notes: tuple[str, ...]
+    transposed: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the grey pixels."""
+        return self.pixels.dtype
+
+    def strips(self) -> Iterator[NDArray]:
+        """Strips of the picture in grey; see :class:`~inspection.formats.raster.stream.RasterStream`."""
+        step = rows_of(self.shape[1], self.dtype)
+        for row in range(0, self.shape[0], step):
+            strip = self.pixels[row : row + step]
+            if self.weights is not None:
+                strip = np.rint(strip[..., :3] @ np.array(self.weights)).astype(self.dtype)
+            elif strip.ndim == 3:
+                strip = strip[..., 0]
+            yield np.ascontiguousarray(strip)
+
+
+def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature that every format shares
+    """Whether ``head`` is the beginning of a PNG or JPEG file."""
+    return head.startswith((PNG, START + b"\xff"))
+
+
+@contextmanager
+def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
+    """Decode a PNG or JPEG file. Colour whose channels are equal is grey; other colour becomes its luminance, with a note.
+
+    Raises
+    ------
+    FormatError
+        ``raster.header``, ``raster.truncated``, ``raster.damaged``; ``raster.size``: more than ``MAX_BYTES`` of pixels.
+    """
+    with path.open("rb") as file:
+        is_png = file.read(len(PNG)) == PNG
+        header = png_blocks.read_header(file, path) if is_png else None
+        if header is not None and _goes_row_by_row(header):
+            stream = _row_by_row(path, file, header)
+            check_size(path, stream.shape, stream.dtype, limits)
+            yield stream
+            return
+        if (size := path.stat().st_size) > MAX_BYTES + 2**20:
+            raise _too_large(path, f"a file of {size} bytes")
+        file.seek(0)
+        data = file.read()
+        # Palettes may come with opacity, and grey with opacity is decoded to four channels.
+        frame = jpeg_frame(data) if header is None else Frame(header.height, header.width, 1 if header.colour == GREY else 4, header.bits)
+        if frame is None:
+            raise damaged(path, "the size of a JPEG picture before its first scan", "none")
+        dtype = np.dtype(np.uint16 if frame.bits > 8 else np.uint8)
+        check_size(path, (frame.height, frame.width), dtype, limits)
+        if frame.height * frame.width * frame.channels * dtype.itemsize > MAX_BYTES:
+            raise _too_large(path, f"{frame.height} x {frame.width} pixels in {frame.channels} channel(s) of {frame.bits} bits")
+        if header is not None:
+            for _ in png_blocks.unpacked(file, path, header):
+                pass  # all checksums, and all rows: the decoder gives the upper part of a picture that has more
+        elif not ends(data):
+            raise truncated(path, "the end mark of a JPEG file", "none")
+    pixels = _decoded(data, frame, path)
+    weights, notes = _grey(pixels)
+    yield PictureStream(pixels, weights, notes if is_png else (*notes, LOSSY))
+
+
+def _goes_row_by_row(header: Header) -> bool:
+    """Whether a PNG is worth it (the loop over its bytes is compiled first) and simple enough."""
+    plain = header.colour == GREY and header.bits >= 8 and not header.interlaced
+    return plain and header.unpacked_bytes > WHOLE_BYTES
+
+
+def _row_by_row(path: Path, file: BinaryIO, header: Header) -> RasterStream:
+    """The stream of a large grey PNG."""
+    from inspection.formats.raster.png_rows import PngStream  # noqa: PLC0415 - only a large one pays for the compiler
+
+    return PngStream(path, file, header)
+
+
+def _decoded(data: bytes, frame: Frame, path: Path) -> NDArray:
+    import cv2  # noqa: PLC0415 - only a picture pays for it
+
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise damaged(path, "a picture", error) from error
+    if pixels is None or pixels.shape[:2] != (frame.height, frame.width):
+        raise damaged(path, f"{frame.height} x {frame.width} pixels", "none" if pixels is None else pixels.shape)
+    return pixels
+
+
+def _grey(pixels: NDArray) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
+    """How the channels become one, and what there is to say about it."""
+    if pixels.ndim == 2:
+        return None, ()
+    notes = []
+    if pixels.shape[2] == 4 and pixels[..., 3].min() < np.iinfo(pixels.dtype).max:
+        notes.append("the picture is transparent in places: its opacity is left out")
+    if all(np.array_equal(pixels[..., 0], pixels[..., channel]) for channel in (1, 2)):
+        return None, tuple(notes)
+    return LUMINANCE, (*notes, "colour is reduced to its luminance")
+
+
+def _too_large(path: Path, got: str) -> FormatError:
+    return FormatError(
+        "raster.size",
+        where=path.name,
+        expected=f"a picture of at most {MAX_BYTES >> 20} MiB once it is decoded",
+        got=got,
+        action="Save large rasters as TIFF in tiles, zarr or .npy: these are read piece by piece.",
+    )
