@@ -15,8 +15,8 @@ from inspection.views.reduction import halve_points, merge_points, shapes_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-    """Rows, columns, sums and maxima of the non-zero pixels of some rows of a level."""
+    Entries = tuple[NDArray[np.int64], NDArray, NDArray]
+    """Places (``row * width + col``, rising), sums and maxima of the non-zero pixels of some rows of a level."""
 
 OVERVIEW_PX = 2_048
 """Levels whose longer side is at most this are kept in memory: the global view and the choice of tiles come from them."""
@@ -25,7 +25,7 @@ OVERVIEW_PX = 2_048
 class PointSink(Protocol):
     """Where the non-zero pixels of a complete row of shards go."""
 
-    def __call__(self, level: int, rows: NDArray, cols: NDArray, sums: NDArray, peaks: NDArray) -> object:
+    def __call__(self, level: int, place: NDArray[np.int64], sums: NDArray, peaks: NDArray) -> object:
         """Take them."""
 
 
@@ -55,63 +55,60 @@ class SparseCascade:
     ----------
     shape : (int, int)
         Of level 0.
+    sum_dtype, max_dtype : numpy.dtype
+        Hold the sums and maxima of every level.
     shard_rows : int
         Rows of a shard; even.
     sink : PointSink
     """
 
-    def __init__(self, shape: tuple[int, int], shard_rows: int, sink: PointSink, *, levels: int | None = None) -> None:
-        self.totals = Totals(shape, levels, np.dtype(np.int64), np.dtype(np.int64))
-        self._shard_rows, self._sink = shard_rows, sink
+    def __init__(self, shape: tuple[int, int], sum_dtype: np.dtype, max_dtype: np.dtype, shard_rows: int, sink: PointSink) -> None:
+        self.totals = Totals(shape, None, sum_dtype, max_dtype)
+        self._types, self._shard_rows, self._sink = (sum_dtype, max_dtype), shard_rows, sink
         self._waiting: list[list[Entries]] = [[] for _ in self.totals.shapes]
         self._next_row = [0] * len(self.totals.shapes)
 
-    def add(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> None:
-        """Take defects, one entry each, at or below every row that `complete` was told."""
-        if len(rows):
-            width = self.totals.shapes[0][1]
-            ones = np.ones(len(rows), np.int64)
-            self._waiting[0].append(merge_points(rows * width + cols, ones, ones, width))
+    def add(self, place: NDArray[np.int64]) -> None:
+        """Take the places of defects, one entry each, at or below every row that `complete` was told."""
+        if len(place):
+            sum_dtype, max_dtype = self._types
+            self._waiting[0].append(merge_points(place, np.ones(len(place), sum_dtype), np.ones(len(place), max_dtype)))
 
     def complete(self, rows: int, level: int = 0) -> None:
         """Say that nothing will come above row ``rows`` any more: rows of shards that are full are handed out."""
-        height = self.totals.shapes[level][0]
+        height, width = self.totals.shapes[level]
         while (end := min(self._next_row[level] + self._shard_rows, height)) <= rows and self._next_row[level] < height:
-            entries, self._waiting[level] = _parted(self._waiting[level], end)
-            if level == 0:  # the count of a finest pixel is known only when all its defects have come
-                entries = (*entries[:3], entries[2])
-            if len(entries[0]):
-                self._hand_out(level, entries)
+            entries, self._waiting[level] = _parted(self._waiting[level], end * width)
+            if entries is not None:
+                place, sums, peaks = entries
+                if level == 0:  # the count of a finest pixel is known only when all its defects have come
+                    peaks = sums.astype(self._types[1], copy=False)
+                self._hand_out(level, place, sums, peaks)
+                if level + 1 < len(self.totals.shapes):
+                    self._waiting[level + 1].append(halve_points(place, sums, peaks, width))
             if level + 1 < len(self.totals.shapes):
-                if len(entries[0]):
-                    self._waiting[level + 1].append(halve_points(*entries, self.totals.shapes[level][1]))
                 self.complete(-(-end // 2), level + 1)
             self._next_row[level] = end
 
-    def _hand_out(self, level: int, entries: Entries) -> None:
-        rows, cols, sums, peaks = entries
+    def _hand_out(self, level: int, place: NDArray[np.int64], sums: NDArray, peaks: NDArray) -> None:
         self.totals.add(level, int(sums.sum()), int(peaks.max()))
         if level in self.totals.overview:
             whole_sums, whole_peaks = self.totals.overview[level]
-            whole_sums[rows, cols], whole_peaks[rows, cols] = sums, peaks
-        self._sink(level, rows, cols, sums, peaks)
+            whole_sums.reshape(-1)[place], whole_peaks.reshape(-1)[place] = sums, peaks
+        self._sink(level, place, sums, peaks)
 
 
-def _parted(waiting: list[Entries], end: int) -> tuple[Entries, list[Entries]]:
-    """Entries above row ``end``, merged, and the others."""
-    none = np.empty(0, np.int64)
-    above: list[Entries] = []
-    below: list[Entries] = []
-    for entries in waiting:  # each is sorted by row
-        cut = int(np.searchsorted(entries[0], end))
+def _parted(waiting: list[Entries], end: int) -> tuple[Entries | None, list[Entries]]:
+    """Entries before place ``end``, merged (None = there are none), and the others."""
+    before: list[Entries] = []
+    behind: list[Entries] = []
+    for place, sums, peaks in waiting:
+        cut = int(np.searchsorted(place, end))
         if cut:
-            above.append((entries[0][:cut], entries[1][:cut], entries[2][:cut], entries[3][:cut]))
-        if cut < len(entries[0]):
-            below.append((entries[0][cut:], entries[1][cut:], entries[2][cut:], entries[3][cut:]))
-    if not above:
-        return (none, none, none, none), below
-    joined = [np.concatenate(column) for column in zip(*above, strict=True)]
-    if len(above) == 1:
-        return (joined[0], joined[1], joined[2], joined[3]), below
-    width = int(joined[1].max()) + 1
-    return merge_points(joined[0] * width + joined[1], joined[2], joined[3], width), below
+            before.append((place[:cut], sums[:cut], peaks[:cut]))
+        if cut < len(place):
+            behind.append((place[cut:], sums[cut:], peaks[cut:]))
+    if len(before) < 2:
+        return (before[0] if before else None), behind
+    place, sums, peaks = (np.concatenate(column) for column in zip(*before, strict=True))
+    return merge_points(place, sums, peaks), behind

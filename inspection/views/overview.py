@@ -54,8 +54,9 @@ def global_view(totals: Totals, size_px: int) -> tuple[NDArray, NDArray]:
         starts.append(first)
     view = []
     for join, pixels in ((np.add, sums), (np.maximum, peaks)):
-        whole = np.zeros((size_px, size_px), pixels.dtype)
-        whole[np.ix_(*places)] = join.reduceat(join.reduceat(pixels, starts[0], axis=0), starts[1], axis=1)
+        joined = join.reduceat(join.reduceat(pixels, starts[0], axis=0), starts[1], axis=1)
+        whole = np.zeros((size_px, size_px), joined.dtype)
+        whole[np.ix_(*places)] = joined
         view.append(whole)
     return view[0], view[1]
 

@@ -98,11 +98,13 @@ def build_from_points(rows: NDArray[np.int64], cols: NDArray[np.int64], shape: t
 
     Several defects may share a pixel: level 0 counts them.
     """
-    _, most = np.unique(rows * shape[1] + cols, return_counts=True)
+    place = rows * shape[1] + cols
+    _, most = np.unique(place, return_counts=True)
     peak = int(most.max()) if len(most) else 1
-    with _Background(folder, _counted(shape, peak), SPARSE_SHARD_ROWS) as sink:
-        cascade = SparseCascade(shape, SPARSE_SHARD_ROWS, sink.points)
-        cascade.add(rows, cols)
+    levels = _counted(shape, peak)
+    with _Background(folder, levels, SPARSE_SHARD_ROWS) as sink:
+        cascade = SparseCascade(shape, levels[-1].sum_dtype, levels[-1].max_dtype, SPARSE_SHARD_ROWS, sink.points)
+        cascade.add(place)
         cascade.complete(shape[0])
     return Built("counts", len(rows), cascade.totals, sink.writer)
 
@@ -111,16 +113,16 @@ def _build_sparse(stream: RasterStream, sidecar: Sidecar, folder: Path, progress
     height, width = _height_width(stream)
     total = height * width
     defects = done = waiting = 0
-    with _Background(folder, _counted((height, width), 1), SPARSE_SHARD_ROWS, transposed=stream.transposed) as sink:
-        cascade = SparseCascade((height, width), SPARSE_SHARD_ROWS, sink.points)
+    levels = _counted((height, width), 1)
+    with _Background(folder, levels, SPARSE_SHARD_ROWS, transposed=stream.transposed) as sink:
+        cascade = SparseCascade((height, width), levels[-1].sum_dtype, levels[-1].max_dtype, SPARSE_SHARD_ROWS, sink.points)
         for strip in stream.strips():
             room = min(int(DENSE_SHARE * total) - defects, SPARSE_MOST - waiting)
             places = defect_places(strip.reshape(-1), sidecar, room)
             if places is None:
                 marked = defects + int(np.count_nonzero(sidecar.is_defect(strip)))
                 raise _TooManyError(proven=marked > DENSE_SHARE * total)
-            rows, cols = np.divmod(places, width)
-            cascade.add(rows + done, cols)
+            cascade.add(places + done * width)
             defects, waiting = defects + len(places), waiting + len(places)
             before, done = done, done + len(strip)
             if done // SPARSE_SHARD_ROWS > before // SPARSE_SHARD_ROWS:
@@ -193,8 +195,8 @@ class _Background:
     QUEUE = 4
 
     def __init__(self, folder: Path, levels: list[LevelSpec], shard_rows: int, *, transposed: bool = False) -> None:
-        self.writer = PyramidWriter(folder, levels, shard_rows, transposed=transposed)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pyramid")
+        self._made = self._thread.submit(PyramidWriter, folder, levels, shard_rows, transposed=transposed)
         self._pending: deque[Any] = deque()
 
     def __enter__(self) -> Self:
@@ -207,17 +209,22 @@ class _Background:
         finally:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
+    @property
+    def writer(self) -> PyramidWriter:
+        """What writes, as soon as it is made."""
+        return self._made.result()
+
     def rows(self, level: int, row: int, sums: NDArray, peaks: NDArray) -> Callable[[], None]:
         """As `PyramidWriter.write_rows`, later; what is returned waits for it."""
-        return self._later(self.writer.write_rows, level, row, sums, peaks)
+        return self._later(lambda: self.writer.write_rows(level, row, sums, peaks))
 
-    def points(self, level: int, rows: NDArray, cols: NDArray, sums: NDArray, peaks: NDArray) -> Callable[[], None]:
+    def points(self, level: int, place: NDArray[np.int64], sums: NDArray, peaks: NDArray) -> Callable[[], None]:
         """As `PyramidWriter.write_points`, later."""
-        return self._later(self.writer.write_points, level, rows, cols, sums, peaks)
+        return self._later(lambda: self.writer.write_points(level, place, sums, peaks))
 
-    def _later(self, write: Callable[..., None], *block: Any) -> Callable[[], None]:
+    def _later(self, write: Callable[[], None]) -> Callable[[], None]:
         while len(self._pending) >= self.QUEUE:
             self._pending.popleft().result()
-        written = self._thread.submit(write, *block)
+        written = self._thread.submit(write)
         self._pending.append(written)
         return written.result

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import zarr
-from zarr.codecs import ZstdCodec
 
 from inspection.errors import FormatError, InputError
-from inspection.views.shard_file import ShardFiles
+from inspection.views.shard_file import ShardFiles, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import zarr
     from numpy.typing import NDArray
 
 VERSION = 1
@@ -56,6 +55,8 @@ class PyramidWriter:
     """
 
     def __init__(self, folder: Path, levels: Sequence[LevelSpec], shard_rows: int, *, transposed: bool = False) -> None:
+        import zarr  # noqa: PLC0415 - takes as long to import as a tenth of a 3 GB pass: the writer is made beside the first strips
+
         self._folder, self._transposed = folder, transposed
         with zarr.config.set(_FAST):
             self._group = zarr.open_group(folder, mode="w", zarr_format=3)
@@ -63,6 +64,8 @@ class PyramidWriter:
             self._peaks = [self._array(f"max/{k}", s.shape, s.max_dtype, shard_rows) for k, s in enumerate(levels) if k]
 
     def _array(self, name: str, shape: tuple[int, int], dtype: np.dtype, shard_rows: int) -> zarr.Array:
+        from zarr.codecs import ZstdCodec  # noqa: PLC0415 - as above
+
         chunk, shard = (min(CHUNK_PX, shard_rows), CHUNK_PX), (shard_rows, CHUNK_PX * SHARD_COLS)
         if self._transposed:
             shape, chunk, shard = shape[::-1], chunk[::-1], shard[::-1]
@@ -91,13 +94,16 @@ class PyramidWriter:
         else:
             target[row : row + len(block)] = pixels
 
-    def write_points(self, level: int, rows: NDArray, cols: NDArray, sums: NDArray, peaks: NDArray) -> None:
-        """Write all non-zero pixels of some whole rows of shards of ``level``."""
+    def write_points(self, level: int, place: NDArray[np.int64], sums: NDArray, peaks: NDArray) -> None:
+        """Write all non-zero pixels, at least one, of some whole rows of shards of ``level``, by place (``row * width + col``)."""
+        target = self._sums[level]
+        rows, cols = np.divmod(place, target.shape[0 if self._transposed else 1])
         if self._transposed:
             rows, cols = cols, rows
-        self._shards(self._sums[level]).write(rows, cols, sums)
+        places = places_of(rows, cols, target.shards, target.chunks)
+        self._shards(target).write(places, sums)
         if level:
-            self._shards(self._peaks[level - 1]).write(rows, cols, peaks)
+            self._shards(self._peaks[level - 1]).write(places, peaks)
 
     def _shards(self, target: zarr.Array) -> ShardFiles:
         return ShardFiles(self._folder / target.path, target.dtype, target.shards, target.chunks, _ZSTD_LEVEL)
@@ -159,6 +165,8 @@ class Pyramid:
         FormatError
             ``pyramid.damaged``: no pyramid of this version.
         """
+        import zarr  # noqa: PLC0415 - as above
+
         try:
             with zarr.config.set(_FAST):
                 group = zarr.open_group(folder, mode="r", zarr_format=3)

@@ -39,8 +39,6 @@ def defect_places(pixels: NDArray, sidecar: Sidecar, most: int) -> NDArray[np.in
 
 
 def _occupied(pixels: NDArray, sidecar: Sidecar, most: int) -> NDArray[np.int64] | None:
-    if pixels.dtype.kind != "f" and np.count_nonzero(pixels) > most:
-        return None
     raw = pixels.view(np.uint8)
     whole = len(raw) // (_WORD * _WORDS)
     blocks = raw[: whole * _WORD * _WORDS].view(np.uint64).reshape(whole, _WORDS)
@@ -50,8 +48,10 @@ def _occupied(pixels: NDArray, sidecar: Sidecar, most: int) -> NDArray[np.int64]
     else:
         block, word = np.nonzero(blocks[hit])
         words = hit[block] * _WORDS + word
+    if pixels.dtype.kind != "f" and len(words) > most:  # -0.0 and NaN have bits but are no defects
+        return None
     per_word = _WORD // pixels.dtype.itemsize
-    places = (words[:, None] * per_word + np.arange(per_word)).ravel()
-    places = np.concatenate((places, np.arange(whole * _WORDS * per_word, len(pixels))))
-    places = places[sidecar.is_defect(pixels[places])]  # a word holds several pixels, and -0.0 and NaN have bits but are no defects
+    tail = whole * _WORDS * per_word
+    word, pixel = np.nonzero(sidecar.is_defect(pixels[:tail].reshape(-1, per_word)[words]))  # a word holds several pixels
+    places = np.concatenate((words[word] * per_word + pixel, np.flatnonzero(sidecar.is_defect(pixels[tail:])) + tail))
     return None if len(places) > most else places
