@@ -1,6 +1,6 @@
 """The pyramid against the disk and against other ways: time as a ratio to reading the file cold, and peak memory.
 
-Each way runs in a process of its own on the same file, whose pages are dropped from the cache before; rounds are interleaved and the
+Each way runs in a process of its own on the same file, whose pages are dropped from the cache just before; rounds are interleaved and the
 median ratio within a round counts. The physical limit is the cold read of the same round; for a dense raster it is that read plus writing
 the bytes our pyramid wrote, compressed by the same codec.
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=3.2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kinds", nargs="+", default=["sparse", "mille", "dense"])
-    parser.add_argument("--ways", nargs="+", default=list(WAYS))
+    parser.add_argument("--ways", nargs="+", default=list(TITLES))
     parser.add_argument("--folder", type=Path, default=None, help="where the raster is made; default: a temporary folder")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -57,22 +57,17 @@ def _compare(kind: str, side: int, ways: list[str], rounds: int, folder: Path) -
     share, windows = 0.0, ""
     failures: dict[str, str] = {}
     for _ in range(rounds):
-        _forget(source)
-        limit = _read(source)
+        limit = _child("read", source, folder)["seconds"]
         for way in ways:
             if way in failures:
                 continue
             out = folder / "out"
             shutil.rmtree(out, ignore_errors=True)
-            _forget(source)
-            done = subprocess.run(
-                [sys.executable, __file__, "--child", way, str(source), str(out)],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            if done.returncode:
-                failures[way] = done.stderr.strip().splitlines()[-1][:80] if done.stderr.strip() else f"ended with {done.returncode}"
+            try:
+                inside = _child(way, source, out)
+            except RuntimeError as error:
+                failures[way] = str(error)
                 continue
-            inside = json.loads(done.stdout.splitlines()[-1])
             memory[way] = max(memory.get(way, 0.0), inside["peak_rss_mb"])
             if way == "ours":
                 share, windows = _size(out) / source.stat().st_size, _windows(out)
@@ -88,6 +83,15 @@ def _compare(kind: str, side: int, ways: list[str], rounds: int, folder: Path) -
             print(f"  {TITLES[way]:34s} {statistics.median(ratios[way]):8.2f} {statistics.median(seconds[way]):8.1f} {memory[way]:8.0f}")
         else:
             print(f"  {TITLES[way]:34s} {failures.get(way, '')}")
+
+
+def _child(way: str, source: Path, out: Path) -> dict[str, float]:
+    """``seconds`` and ``peak_rss_mb`` of one way in a process of its own."""
+    done = subprocess.run([sys.executable, __file__, "--child", way, str(source), str(out)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1][:80] if done.stderr.strip() else f"ended with {done.returncode}")
+    inside: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return inside
 
 
 def _make(path: Path, side: int, kind: str) -> None:
@@ -106,19 +110,25 @@ def _make(path: Path, side: int, kind: str) -> None:
         os.fsync(file.fileno())
 
 
-def _forget(path: Path) -> None:
-    """Drop the file's pages from the cache of this machine."""
+def _cold(path: Path) -> float:
+    """Drop the file's pages from the cache of this machine, and say when.
+
+    Just before the clock starts, never earlier: a virtual machine gives free memory back to its host within a second or two,
+    and a read that has to fetch it again takes up to three times as long.
+    """
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return time.perf_counter()
 
 
-def _read(path: Path) -> float:
-    started, buffer = time.perf_counter(), bytearray(16 * 2**20)
-    with path.open("rb", buffering=0) as file:
+def _read(source: Path, _out: Path) -> None:
+    buffer = bytearray(16 * 2**20)
+    started = _cold(source)
+    with source.open("rb", buffering=0) as file:
         while file.readinto(buffer):
             pass
-    return time.perf_counter() - started
+    _told(started)
 
 
 def _write_again(store: Path, copy: Path) -> float:
@@ -166,6 +176,7 @@ def _ours(source: Path, out: Path) -> None:
     from inspection.settings import Workspace
     from inspection.stages import pyramid
 
+    _cold(source)
     made = pyramid(source, out, Workspace(source.parent / "no-workspace"))
     print(json.dumps({"seconds": made["seconds"], "peak_rss_mb": made["peak_rss_mb"]}))
 
@@ -174,7 +185,7 @@ def _opencv(source: Path, _out: Path) -> None:
     """INTER_AREA on the whole raster, level after level: means only, which lose a single defect in the rounding."""
     import cv2
 
-    started = time.perf_counter()
+    started = _cold(source)
     picture = np.load(source)
     for _ in range(LEVELS):
         picture = cv2.resize(picture, (picture.shape[1] // 2, picture.shape[0] // 2), interpolation=cv2.INTER_AREA)
@@ -187,7 +198,7 @@ def _dask(source: Path, out: Path) -> None:
     import dask.array as da
     import zarr
 
-    started = time.perf_counter()
+    started = _cold(source)
     pixels = da.from_array(np.load(source, mmap_mode="r"), chunks=(4_096, 4_096))
     group, stored = zarr.open_group(out, mode="w"), []
     for level in range(1, LEVELS + 1):
@@ -205,7 +216,7 @@ def _ome_zarr(source: Path, out: Path) -> None:
     import zarr
     from ome_zarr.writer import write_image
 
-    started = time.perf_counter()
+    started = _cold(source)
     pixels = da.from_array(np.load(source, mmap_mode="r"), chunks=(4_096, 4_096))
     write_image(pixels, zarr.open_group(out, mode="w"), axes="yx", storage_options={"chunks": (512, 512)})
     _told(started)
@@ -215,7 +226,7 @@ def _libvips(source: Path, out: Path) -> None:
     """vips tiffsave with a pyramid whose regions shrink by the maximum, tiled and deflated: one kind of level."""
     import pyvips
 
-    started = time.perf_counter()
+    started = _cold(source)
     with source.open("rb") as file:
         np.lib.format.read_magic(file)
         (height, width), _, _ = np.lib.format.read_array_header_1_0(file)
@@ -234,7 +245,7 @@ def _told(started: float) -> None:
     print(json.dumps({"seconds": time.perf_counter() - started, "peak_rss_mb": usage / 1024}))
 
 
-WAYS = {"ours": _ours, "opencv": _opencv, "dask": _dask, "ome_zarr": _ome_zarr, "libvips": _libvips}
+WAYS = {"read": _read, "ours": _ours, "opencv": _opencv, "dask": _dask, "ome_zarr": _ome_zarr, "libvips": _libvips}
 TITLES = {
     "ours": "ours: sum and max, points, tiles",
     "opencv": "OpenCV INTER_AREA, means, in memory",

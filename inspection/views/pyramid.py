@@ -7,21 +7,22 @@ are the same either way.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from inspection.formats.raster.scan import defect_places
 from inspection.formats.raster.stream import DENSE_SHARE
 from inspection.views.cascade import SparseCascade
-from inspection.views.pyramid_store import CHUNK_PX, LevelSpec, PyramidWriter
+from inspection.views.pyramid_store import CHUNK_PX, LevelSpec
 from inspection.views.reduction import shapes_of, stored_sum, without_nan
+from inspection.views.write_behind import WriteBehind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
     from inspection.formats.raster.sidecar import Sidecar
     from inspection.formats.raster.stream import RasterStream
     from inspection.views.cascade import Totals
+    from inspection.views.pyramid_store import PyramidWriter
 
     Progress = Callable[[int, int], None]
 
-SPARSE_SHARD_ROWS = 2 * CHUNK_PX
-"""A coarse level waits for as many of its own rows before it can be handed out: few keep the memory small."""
+SPARSE_SHARD_PX = (2 * CHUNK_PX, 128 * CHUNK_PX)
+"""A coarse level waits for as many of its own rows before it can be handed out: few keep the memory small. Wide, because making a file
+costs as much as writing some hundred nearly empty chunks to it."""
+DENSE_SHARD_COLS = 8 * CHUNK_PX
 SPARSE_MOST = 2**20
 """Defects in one row of shards beyond which the dense way needs less memory."""
 BAND_BYTES = 12 * 2**20
@@ -82,7 +86,7 @@ def build(
         The stream's.
     """
     try:
-        with open_stream() as stream:
+        with open_stream() as stream, _short_turns():
             return _build_sparse(stream, sidecar, folder, progress)
     except _TooManyError as found:
         kind: Kind = "values"
@@ -102,11 +106,22 @@ def build_from_points(rows: NDArray[np.int64], cols: NDArray[np.int64], shape: t
     _, most = np.unique(place, return_counts=True)
     peak = int(most.max()) if len(most) else 1
     levels = _counted(shape, peak)
-    with _Background(folder, levels, SPARSE_SHARD_ROWS) as sink:
-        cascade = SparseCascade(shape, levels[-1].sum_dtype, levels[-1].max_dtype, SPARSE_SHARD_ROWS, sink.points)
+    with WriteBehind(folder, levels, SPARSE_SHARD_PX) as sink:
+        cascade = SparseCascade(shape, levels[-1].sum_dtype, levels[-1].max_dtype, SPARSE_SHARD_PX[0], sink.points)
         cascade.add(place)
         cascade.complete(shape[0])
     return Built("counts", len(rows), cascade.totals, sink.writer)
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Threads change places after 0.3 ms of Python instead of 5: a strip takes 6 ms to read, and its reader would wait as long again."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(min(usual, 3e-4))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _build_sparse(stream: RasterStream, sidecar: Sidecar, folder: Path, progress: Progress | None) -> Built:
@@ -114,8 +129,8 @@ def _build_sparse(stream: RasterStream, sidecar: Sidecar, folder: Path, progress
     total = height * width
     defects = done = waiting = 0
     levels = _counted((height, width), 1)
-    with _Background(folder, levels, SPARSE_SHARD_ROWS, transposed=stream.transposed) as sink:
-        cascade = SparseCascade((height, width), levels[-1].sum_dtype, levels[-1].max_dtype, SPARSE_SHARD_ROWS, sink.points)
+    with WriteBehind(folder, levels, SPARSE_SHARD_PX, transposed=stream.transposed) as sink:
+        cascade = SparseCascade((height, width), levels[-1].sum_dtype, levels[-1].max_dtype, SPARSE_SHARD_PX[0], sink.points)
         for strip in stream.strips():
             room = min(int(DENSE_SHARE * total) - defects, SPARSE_MOST - waiting)
             places = defect_places(strip.reshape(-1), sidecar, room)
@@ -125,7 +140,7 @@ def _build_sparse(stream: RasterStream, sidecar: Sidecar, folder: Path, progress
             cascade.add(places + done * width)
             defects, waiting = defects + len(places), waiting + len(places)
             before, done = done, done + len(strip)
-            if done // SPARSE_SHARD_ROWS > before // SPARSE_SHARD_ROWS:
+            if done // SPARSE_SHARD_PX[0] > before // SPARSE_SHARD_PX[0]:
                 waiting = 0
             cascade.complete(done)
             if progress is not None:
@@ -145,7 +160,7 @@ def _build_dense(stream: RasterStream, sidecar: Sidecar, folder: Path, kind: Kin
         else [LevelSpec(s, dtype if k == 0 else stored_sum(dtype, k), dtype) for k, s in enumerate(shapes_of(shape))]
     )
     defects = done = 0
-    with _Background(folder, levels, band, transposed=stream.transposed) as sink:
+    with WriteBehind(folder, levels, (band, DENSE_SHARD_COLS), transposed=stream.transposed) as sink:
         cascade = DenseCascade(shape, dtype, band, sink.rows)
         for strip in stream.strips():
             marked = sidecar.is_defect(strip)
@@ -187,44 +202,3 @@ def _band_rows(width: int, dtype: np.dtype) -> int:
     """Rows of a band: a power of two from 64 to a chunk's side."""
     wanted = max(64, min(CHUNK_PX, BAND_BYTES // (width * dtype.itemsize)))
     return int(2 ** int(np.log2(wanted)))
-
-
-class _Background:
-    """A sink that writes in one thread, at most ``QUEUE`` blocks behind; its errors come out at the next block or at the end."""
-
-    QUEUE = 4
-
-    def __init__(self, folder: Path, levels: list[LevelSpec], shard_rows: int, *, transposed: bool = False) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pyramid")
-        self._made = self._thread.submit(PyramidWriter, folder, levels, shard_rows, transposed=transposed)
-        self._pending: deque[Any] = deque()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            while kind is None and self._pending:
-                self._pending.popleft().result()
-        finally:
-            self._thread.shutdown(wait=True, cancel_futures=True)
-
-    @property
-    def writer(self) -> PyramidWriter:
-        """What writes, as soon as it is made."""
-        return self._made.result()
-
-    def rows(self, level: int, row: int, sums: NDArray, peaks: NDArray) -> Callable[[], None]:
-        """As `PyramidWriter.write_rows`, later; what is returned waits for it."""
-        return self._later(lambda: self.writer.write_rows(level, row, sums, peaks))
-
-    def points(self, level: int, place: NDArray[np.int64], sums: NDArray, peaks: NDArray) -> Callable[[], None]:
-        """As `PyramidWriter.write_points`, later."""
-        return self._later(lambda: self.writer.write_points(level, place, sums, peaks))
-
-    def _later(self, write: Callable[[], None]) -> Callable[[], None]:
-        while len(self._pending) >= self.QUEUE:
-            self._pending.popleft().result()
-        written = self._thread.submit(write)
-        self._pending.append(written)
-        return written.result

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 CHUNK_PX = 512
-SHARD_COLS = 8
-"""Chunks of a shard side by side."""
 _ZSTD_LEVEL = 1
 _FAST = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}
 
@@ -48,25 +46,26 @@ class PyramidWriter:
     folder : Path
         Its content is replaced.
     levels : sequence of LevelSpec
-    shard_rows : int
-        Rows of a shard; blocks should begin at its multiples.
+    shard_px : (int, int)
+        Rows and, at most, columns of a shard; blocks should begin at a multiple of its rows.
     transposed : bool
         What comes is the transposed picture; what is stored is the picture.
     """
 
-    def __init__(self, folder: Path, levels: Sequence[LevelSpec], shard_rows: int, *, transposed: bool = False) -> None:
+    def __init__(self, folder: Path, levels: Sequence[LevelSpec], shard_px: tuple[int, int], *, transposed: bool = False) -> None:
         import zarr  # noqa: PLC0415 - takes as long to import as a tenth of a 3 GB pass: the writer is made beside the first strips
 
         self._folder, self._transposed = folder, transposed
         with zarr.config.set(_FAST):
             self._group = zarr.open_group(folder, mode="w", zarr_format=3)
-            self._sums = [self._array("0" if k == 0 else f"sum/{k}", s.shape, s.sum_dtype, shard_rows) for k, s in enumerate(levels)]
-            self._peaks = [self._array(f"max/{k}", s.shape, s.max_dtype, shard_rows) for k, s in enumerate(levels) if k]
+            self._sums = [self._array("0" if k == 0 else f"sum/{k}", s.shape, s.sum_dtype, shard_px) for k, s in enumerate(levels)]
+            self._peaks = [self._array(f"max/{k}", s.shape, s.max_dtype, shard_px) for k, s in enumerate(levels) if k]
 
-    def _array(self, name: str, shape: tuple[int, int], dtype: np.dtype, shard_rows: int) -> zarr.Array:
+    def _array(self, name: str, shape: tuple[int, int], dtype: np.dtype, shard_px: tuple[int, int]) -> zarr.Array:
         from zarr.codecs import ZstdCodec  # noqa: PLC0415 - as above
 
-        chunk, shard = (min(CHUNK_PX, shard_rows), CHUNK_PX), (shard_rows, CHUNK_PX * SHARD_COLS)
+        chunk = (min(CHUNK_PX, shard_px[0]), CHUNK_PX)
+        shard = (shard_px[0], min(shard_px[1], CHUNK_PX * -(-shape[1] // CHUNK_PX)))
         if self._transposed:
             shape, chunk, shard = shape[::-1], chunk[::-1], shard[::-1]
         return self._group.create_array(
