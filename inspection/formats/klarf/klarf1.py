@@ -18,19 +18,9 @@ from inspection.formats.klarf import summary as klarf_summary
 from inspection.formats.klarf.frame import place
 from inspection.formats.klarf.images import Spec
 from inspection.formats.klarf.lists import DefectLists
+from inspection.formats.klarf.records import DEFECT_LIST, MORE_ROWS, records
 from inspection.formats.klarf.rowtext import number
-from inspection.formats.klarf.tokens import (
-    DEFECT_LIST,
-    END_OF_FILE,
-    MORE_ROWS,
-    Lines,
-    has_end,
-    line_of,
-    load,
-    records,
-    truncated,
-    words,
-)
+from inspection.formats.klarf.tokens import END_OF_FILE, Lines, has_end, line_of, load, truncated, with_points, words
 from inspection.wafer.maps import SourceWafer
 
 if TYPE_CHECKING:
@@ -40,12 +30,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inspection.formats.klarf.lists import RawList
-    from inspection.formats.klarf.tokens import Record
+    from inspection.formats.klarf.records import Record
     from inspection.params import Ingest
 
-VERSIONS = ((1, 0), (1, 1), (1, 2))
+VERSIONS = ((1, 0), (1, 1), (1, 2), (1, 7))
+"""Those seen; others of the same form are read alike, with a note."""
+
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:[A-Za-z][^;]*+;\s*+){0,8}?FileVersion\s+[0-9]", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z_][\w.\-/#%]*")
+_NAME = re.compile(r"[^\W\d][^\s{}]*")
 _OF_ONE_WAFER = ("slot", "slotid", "slotnumber", "waferscribe", "processequipmentidlist")
 _OPENING = (
     *("slot", "slotid", "samplecenterlocation", "lotid", "deviceid", "stepid", "setupid", "resulttimestamp"),
@@ -54,6 +46,16 @@ _OPENING = (
 """Behind a summary these speak of the next wafer, whose WaferID is still to come."""
 
 _COUNTED = ("processequipmentidlist", "classlookup")
+_TABLES = frozenset(
+    (
+        *("sampletestplan", "sampletestreferenceplan", "samplediemap", "removeddielist", "inspectedarea", "testparameterslist"),
+        *("classlookup", "summarylist", "clusterclassificationlist", "customwaferlist", "processequipmentidlist"),
+        *("alignmentpoints", "alignmentimages", "alignmentimagetransforms", "databasealignmentmarks"),
+    )
+)
+"""Records with rows, which some tools end with a `;` each."""
+
+_MOST_OPEN = 3
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - one signature for all formats
@@ -67,6 +69,7 @@ class _Wafer:
 
     fields: dict[str, list[str]]
     at: int = 0
+    said: set[str] = field(default_factory=set)
     named: bool = False
     closed: bool = False
     plan: list[tuple[list[str], float | None, int]] = field(default_factory=list)
@@ -97,24 +100,21 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     FormatError
         The file is cut, damaged, of another version or beyond a limit; the reason says where.
     """
-    data = load(path, limits)
+    data, notes = with_points(load(path, limits))
     if not has_end(data):
         raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
-    wafers, spec_notes = _collect(data, limits)
+    wafers = _collect(data, limits, notes)
     lists = DefectLists.decide(data, [w.lists for w in wafers])
     lines = Lines(data)
     for wafer in wafers:
-        wafer.notes += spec_notes
+        wafer.notes += notes
     yield from [_finish(wafer, lists.columns(data, index, limits), lines, index) for index, wafer in enumerate(wafers)]
 
 
-def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
+def _collect(data: bytes, limits: Ingest, notes: list[str]) -> list[_Wafer]:
     wafer, done = _Wafer({}), []
-    notes: list[str] = []
     spec: Spec | None = None
-    for record in records(data):
-        if record.name == END_OF_FILE:
-            break
+    for record, tokens in _with_words(data, notes):
         if record.name in (DEFECT_LIST, MORE_ROWS):
             if record.name == MORE_ROWS and not wafer.lists:
                 raise _syntax(data, record, "a record's name", "rows outside a DefectList")
@@ -122,7 +122,6 @@ def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
                 raise _syntax(data, record, "DefectRecordSpec before DefectList", "none")
             wafer.lists.append((spec, record.parts, record.at))
             continue
-        tokens = words(data[slice(*record.parts[0])])
         if record.name == "defectrecordspec":
             spec = _spec(data, record, tokens, wafer.fields.get("tiffspec", []), notes)
             continue
@@ -131,17 +130,49 @@ def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
             wafer = wafer.next(record.at)
             if len(done) >= limits.max_wafers:
                 raise _syntax(data, record, f"at most {limits.max_wafers} wafers", "more")
+        wafer.said.add(record.name)
         _take(wafer, record, tokens)
     if wafer.named or wafer.lists or not done:
         done.append(wafer)
-    return done, notes
+    return done
+
+
+def _with_words(data: bytes, notes: list[str]) -> Iterator[tuple[Record, list[str]]]:
+    """All records but EndOfFile, with their words; rows with a `;` each belong to the table that they follow."""
+    table: tuple[Record, list[str]] | None = None
+    unclosed: list[Record] = []
+    for record in records(data):
+        if record.name == END_OF_FILE:
+            break
+        if not record.closed:
+            unclosed.append(record)
+        tokens = [] if record.name == DEFECT_LIST else _words(data, record)
+        if table is not None and record.name == MORE_ROWS:
+            table[1].extend(tokens)
+            continue
+        if table is not None:
+            yield table
+        table = (record, tokens) if record.name in _TABLES else None
+        if table is None:
+            yield record, tokens
+    if table is not None:
+        yield table
+    where = [(r.name or "the list", line_of(data, r.at)) for r in unclosed[:_MOST_OPEN]]
+    notes += [f"no end: {name} at {line} lacks its `;` or a quote, the next record ends it" for name, line in where]
+    if len(unclosed) > _MOST_OPEN:
+        notes.append(f"no end: and {len(unclosed) - _MOST_OPEN} more records")
+
+
+def _words(data: bytes, record: Record) -> list[str]:
+    raw = data[slice(*record.parts[0])]
+    return words(raw if record.closed else raw.rstrip().removesuffix(b";"))
 
 
 def _begins_wafer(wafer: _Wafer, record: Record) -> bool:
-    """Whether ``record`` belongs to the next wafer: a second WaferID, or a wafer's own field behind the summary."""
+    """Whether ``record`` belongs to the next wafer: a second WaferID, or a wafer's own field behind the summary or for the second time."""
     if record.name == "waferid":
         return wafer.named or bool(wafer.lists)
-    return wafer.closed and record.name in _OPENING
+    return record.name in _OPENING and (wafer.closed or (bool(wafer.lists) and record.name in wafer.said))
 
 
 def _take(wafer: _Wafer, record: Record, tokens: list[str]) -> None:
@@ -197,7 +228,7 @@ def _finish(wafer: _Wafer, columns: dict[str, NDArray], lines: Lines, index: int
         notes.append("no DefectList: the summary declares no defect")
     if not wafer.named:
         notes.append("no WaferID")
-    _check_version(wafer, where)
+    _check_version(wafer, where, notes)
     plan = [header.die_indices(t, n, notes, lines.of(at)) for t, n, at in wafer.plan]
     dies = np.concatenate(plan) if plan else None
     info = header.info(wafer.fields, notes, header.UNITS_PER_UM_1, where)
@@ -208,9 +239,12 @@ def _finish(wafer: _Wafer, columns: dict[str, NDArray], lines: Lines, index: int
     return SourceWafer(index=index, map=made, notes=tuple(notes), classes=classes)
 
 
-def _check_version(wafer: _Wafer, where: str) -> None:
+def _check_version(wafer: _Wafer, where: str, notes: list[str]) -> None:
     version = wafer.fields.get("fileversion", [])
-    if tuple(number(t) for t in version) not in VERSIONS:
+    numbers = tuple(number(t) for t in " ".join(version).replace(".", " ").split())
+    if numbers in VERSIONS:
+        return
+    if len(numbers) != 2 or numbers[0] != 1 or not numbers[1] >= 0:
         raise FormatError(
             "klarf.version",
             where=where,
@@ -218,6 +252,7 @@ def _check_version(wafer: _Wafer, where: str) -> None:
             got=" ".join(version)[:40] or "none",
             action="Let the tool export KLARF 1.2 or 1.8.",
         )
+    notes.append(f"version: FileVersion {' '.join(version)[:40]} is read as 1.2, lengths in um")
 
 
 def _syntax(data: bytes, record: Record, expected: str, got: str) -> FormatError:
