@@ -20,7 +20,6 @@ _SPACE = re.compile(rb"[\s\x00\x1a]*+")
 _WORD = re.compile(rb'[^\s;"]++')
 _LAST_ROW = re.compile(rb";(?!\s*+[-+.0-9])")
 _ROW_BEHIND = re.compile(rb";\s*+[-+.0-9]")
-_BODY = re.compile(rb'((?:[^;"]++|"[^"\r\n]*+")*+);')
 _NOISE_AT_END = re.compile(rb"(?<!\S)" + NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*"|[^;"\r\n]*\.[A-Z]\w{0,4}|[^\s;"]+)\s*\Z', re.IGNORECASE)
 _EMPTY_NOISE = re.compile(NOISE_NAME + rb"[ \t]*+;", re.IGNORECASE)
 _TAIL = 4096
@@ -37,15 +36,33 @@ _NAMES = (
 _LISTS = rb"DefectList|SummarySpec|SummaryList|EndOfFile"
 
 
-def _begins_line(*names: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"[\r\n][ \t]*+(?:" + rb"|".join(names) + rb")(?=[\s;]|\Z)", re.IGNORECASE)
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Names that end the record before them where they begin a line, if that lacks its `;` or a quote."""
+
+    line: re.Pattern[bytes]
+    body: re.Pattern[bytes]
+
+    @classmethod
+    def at(cls, *names: bytes) -> _Stop:
+        name = rb"(?:" + rb"|".join(names) + rb")(?=[\s;]|\Z)"
+        body = rb'(?:[^;"\r\n]++|"[^"\r\n]*+"|[\r\n]++[ \t]*+(?!' + name + rb"))*+"
+        return cls(re.compile(rb"[\r\n]++[ \t]*+" + name, re.IGNORECASE), re.compile(body, re.IGNORECASE))
+
+    def end(self, data: bytes, begin: int) -> tuple[int, int]:
+        """End of a record's content, and the place behind its `;`: the same place where another record begins; -1 where nothing ends it."""
+        body = self.body.match(data, begin)
+        at = begin if body is None else body.end()
+        if data[at : at + 1] == b";":
+            return at, at + 1
+        line = self.line.search(data, at)  # right here, or behind a quote that is not closed
+        return (-1, -1) if line is None else (line.start(), line.start())
 
 
-# A line that begins with the name of a record ends the one before it, if that lacks its `;` or a quote. Columns may have the name of a
-# record, and file names stand between the rows of a list.
-_NEXT = _begins_line(_NAMES, _LISTS, rb"TiffFileName")
-_NEXT_BEHIND_SPEC = _begins_line(_LISTS, rb"TiffFileName")
-_NEXT_BEHIND_ROWS = _begins_line(_NAMES, _LISTS)
+# Columns may have the name of a record, and file names stand between the rows of a list.
+_STOP = _Stop.at(_NAMES, _LISTS, rb"TiffFileName")
+_STOP_BEHIND_SPEC = _Stop.at(_LISTS, rb"TiffFileName")
+_STOP_BEHIND_ROWS = _Stop.at(_NAMES, _LISTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +118,11 @@ def records(data: bytes) -> Iterator[Record]:
         else:
             more = name[0] in "+-.0123456789"
             begin = at if more else word.end()
-            body, end = _body(data, begin, _NEXT_BEHIND_ROWS if more else _NEXT_BEHIND_SPEC if name.endswith("spec") else _NEXT)
+            body, end = (_STOP_BEHIND_ROWS if more else _STOP_BEHIND_SPEC if name.endswith("spec") else _STOP).end(data, begin)
             if end < 0:
                 raise truncated(data, at, f"`;` at the end of record {text(word[0])[:40]}", "none")
             yield Record(MORE_ROWS if more else name, ((begin, body),), at, body < end)
         at = end
-
-
-def _body(data: bytes, begin: int, following: re.Pattern[bytes]) -> tuple[int, int]:
-    """End of a record's content, and the place behind its `;`: the same place where another record begins first; -1 where neither is."""
-    body = _BODY.match(data, begin)
-    stop = following.search(data, begin, len(data) if body is None else body.end())
-    if stop is not None:
-        return stop.start(), stop.start()
-    return (-1, -1) if body is None else (body.end() - 1, body.end())
 
 
 def _skip(data: bytes, at: int) -> int:
@@ -162,7 +170,7 @@ def _list_parts(data: bytes, at: int) -> tuple[tuple[tuple[int, int], ...], int,
         tail_at = max(begin, semicolon - _TAIL)
         noise = _NOISE_AT_END.search(data[tail_at:semicolon])
         if noise is None:
-            following = _NEXT_BEHIND_ROWS.search(data, tail_at, semicolon)
+            following = _STOP_BEHIND_ROWS.line.search(data, tail_at, semicolon)
             end = semicolon if following is None else following.start()
             parts.append((begin, end))
             return tuple(parts), end + (following is None), following is None

@@ -19,7 +19,7 @@ BLANK = b" \t\r\n\f\v\x00\x1a"
 NOISE_NAME = rb"(?:TiffFileName|FILENAME)"
 _FILE_WITH_BLANKS = rb'[^;"\r\n]*\.[A-Z]\w{0,4}(?=[ \t]*+[;\r\n])'
 NOISE = re.compile(NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*+"|' + _FILE_WITH_BLANKS + rb'|[^\s;"]++)[ \t]*+;?', re.IGNORECASE)
-_LONGEST_LINE = 4096
+_LONGEST_LINE, _MOST_COMMAS = 4096, 10_000
 _DECIMAL_COMMA = re.compile(rb'"[^"\r\n]*+"|(\d),(?=\d)')
 _TOKEN = re.compile(rb'"([^"\r\n]*)(?:"|(?=[\r\n]|\Z))|([^\s"]+)')
 
@@ -56,9 +56,10 @@ def with_points(data: bytes) -> tuple[bytes, list[str]]:
 
 def _has_decimal_comma(data: bytes) -> bool:
     # Comma by comma: most files have a few in their names, and the expression would take longer for all the rest than reading it does.
-    at = data.find(b",")
-    while at >= 0:
+    at, looked = data.find(b","), 0
+    while at >= 0 and looked < _MOST_COMMAS:
         if data[at - 1 : at].isdigit() and data[at + 1 : at + 2].isdigit():
+            looked += 1
             before = data[max(0, at - _LONGEST_LINE) : at]
             if not before[max(before.rfind(b"\n"), before.rfind(b"\r")) + 1 :].count(b'"') % 2:
                 return True
