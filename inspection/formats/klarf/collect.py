@@ -48,7 +48,7 @@ _MOST_OPEN = 3
 
 @dataclass(slots=True)
 class RawWafer:
-    """A wafer while its records come in; ``fields`` carries over to the next one."""
+    """A wafer while its records come in; ``fields`` carries over to the next one, ``open_list_at`` is where a list without end begins."""
 
     fields: dict[str, list[str]]
     at: int = 0
@@ -60,6 +60,7 @@ class RawWafer:
     test: int = 1
     tested: bool = False
     lists: list[RawList] = field(default_factory=list)
+    open_list_at: int | None = None
     summary_names: list[str] = field(default_factory=list)
     summary: list[klarf_summary.Declared] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -87,6 +88,7 @@ def collect(data: bytes, limits: Ingest, notes: list[str]) -> list[RawWafer]:
             if spec is None:
                 raise _syntax(data, record, "DefectRecordSpec before DefectList", "none")
             wafer.lists.append((spec, record.parts, record.at))
+            wafer.open_list_at = wafer.open_list_at if record.closed else record.at
             continue
         if record.name == "defectrecordspec":
             spec = _spec(data, record, tokens, wafer.fields.get("tiffspec", []), notes)

@@ -86,9 +86,22 @@ def _finish(wafer: RawWafer, columns: dict[str, NDArray], lines: Lines, index: i
     info = header.info(wafer.fields, notes, header.UNITS_PER_UM_1, where)
     grid = header.grid(wafer.fields, dies, notes, header.UNITS_PER_UM_1, where)
     made, more = place(info, columns, grid, where)
+    _check_end(wafer, made.defects, lines)
     notes += more + klarf_summary.notes(wafer.summary, columns, made.defects, made.dies)
     classes = header.class_names(wafer.fields.get("classlookup", []))
     return SourceWafer(index=index, map=made, notes=tuple(notes), classes=classes)
+
+
+def _check_end(wafer: RawWafer, defects: int, lines: Lines) -> None:
+    """A list without its `;` is whole only if the summary says so."""
+    if wafer.open_list_at is not None and sum(row.defects or 0 for row in wafer.summary) != defects:
+        raise FormatError(
+            "klarf.truncated",
+            where=lines.of(wafer.open_list_at),
+            expected="`;` at the end of DefectList, or as many rows as the summary declares",
+            got=f"{defects} rows",
+            action="The file is cut or still being written: hand it in again when it is complete.",
+        )
 
 
 def _check_version(wafer: RawWafer, where: str, notes: list[str]) -> None:

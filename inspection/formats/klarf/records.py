@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError
-from inspection.formats.klarf.tokens import BLANK, END_OF_FILE, NOISE, NOISE_NAME, line_of, text, truncated
+from inspection.formats.klarf.tokens import END_OF_FILE, NOISE, NOISE_NAME, line_of, refuse_trailing, text, truncated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,9 @@ _LAST_ROW = re.compile(rb";(?!\s*+[-+.0-9])")
 _ROW_BEHIND = re.compile(rb";\s*+[-+.0-9]")
 _NOISE_AT_END = re.compile(rb"(?<!\S)" + NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*"|[^;"\r\n]*\.[A-Z]\w{0,4}|[^\s;"]+)\s*\Z', re.IGNORECASE)
 _EMPTY_NOISE = re.compile(NOISE_NAME + rb"[ \t]*+;", re.IGNORECASE)
+_CLASSES = "classlookup"
+"""Names of classes are cut to a length that leaves them without their last quote."""
+
 _TAIL = 4096
 """So far before its `;` a list is looked through for a name that begins a line."""
 
@@ -49,13 +52,16 @@ class _Stop:
         body = rb'(?:[^;"\r\n]++|"[^"\r\n]*+"|[\r\n]++[ \t]*+(?!' + name + rb"))*+"
         return cls(re.compile(rb"[\r\n]++[ \t]*+" + name, re.IGNORECASE), re.compile(body, re.IGNORECASE))
 
-    def end(self, data: bytes, begin: int) -> tuple[int, int]:
-        """End of a record's content, and the place behind its `;`: the same place where another record begins; -1 where nothing ends it."""
+    def end(self, data: bytes, begin: int, *, quotes: bool) -> tuple[int, int]:
+        """End of a record's content, and the place behind its `;`: the same place where another record begins; -1 where nothing ends it.
+
+        ``quotes``: they must be closed.
+        """
         body = self.body.match(data, begin)
         at = begin if body is None else body.end()
         if data[at : at + 1] == b";":
             return at, at + 1
-        line = self.line.search(data, at)  # right here, or behind a quote that is not closed
+        line = None if quotes and data[at : at + 1] == b'"' else self.line.search(data, at)
         return (-1, -1) if line is None else (line.start(), line.start())
 
 
@@ -109,7 +115,7 @@ def records(data: bytes) -> Iterator[Record]:
             )
         name = text(word[0]).lower().rstrip(":") or ":"
         if name == END_OF_FILE:
-            _refuse_trailing(data, word.end())
+            refuse_trailing(data, word.end())
             yield Record(name, (), at)
             return
         if name == DEFECT_LIST:
@@ -118,7 +124,8 @@ def records(data: bytes) -> Iterator[Record]:
         else:
             more = name[0] in "+-.0123456789"
             begin = at if more else word.end()
-            body, end = (_STOP_BEHIND_ROWS if more else _STOP_BEHIND_SPEC if name.endswith("spec") else _STOP).end(data, begin)
+            stop = _STOP_BEHIND_ROWS if more else _STOP_BEHIND_SPEC if name.endswith("spec") else _STOP
+            body, end = stop.end(data, begin, quotes=name != _CLASSES)
             if end < 0:
                 raise truncated(data, at, f"`;` at the end of record {text(word[0])[:40]}", "none")
             yield Record(MORE_ROWS if more else name, ((begin, body),), at, body < end)
@@ -128,18 +135,6 @@ def records(data: bytes) -> Iterator[Record]:
 def _skip(data: bytes, at: int) -> int:
     space = _SPACE.match(data, at)
     return at if space is None else space.end()
-
-
-def _refuse_trailing(data: bytes, at: int) -> None:
-    rest = data[at:].strip(BLANK + b";")
-    if rest:
-        raise FormatError(
-            "klarf.trailing",
-            where=line_of(data, at),
-            expected="nothing behind EndOfFile",
-            got=text(rest[:40]),
-            action="Two files were joined, or the end is damaged: hand in each file by itself.",
-        )
 
 
 def _list_end(data: bytes, begin: int) -> int:

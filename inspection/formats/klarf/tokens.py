@@ -20,6 +20,9 @@ NOISE_NAME = rb"(?:TiffFileName|FILENAME)"
 _FILE_WITH_BLANKS = rb'[^;"\r\n]*\.[A-Z]\w{0,4}(?=[ \t]*+[;\r\n])'
 NOISE = re.compile(NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*+"|' + _FILE_WITH_BLANKS + rb'|[^\s;"]++)[ \t]*+;?', re.IGNORECASE)
 _LONGEST_LINE, _MOST_COMMAS = 4096, 10_000
+_DECIMAL_POINT = re.compile(
+    rb'"[^"\r\n]*+"|(?:TiffSpec|FileVersion|TiffFileName)\s[^;]*+|(?<![^\s;])([-+]?\d*\.\d+(?:E[-+]?\d+)?)(?![^\s;])', re.IGNORECASE
+)
 _DECIMAL_COMMA = re.compile(rb'"[^"\r\n]*+"|(\d),(?=\d)')
 _TOKEN = re.compile(rb'"([^"\r\n]*)(?:"|(?=[\r\n]|\Z))|([^\s"]+)')
 
@@ -47,9 +50,10 @@ def load(path: Path, limits: Ingest) -> bytes:
 def with_points(data: bytes) -> tuple[bytes, list[str]]:
     """``data`` with points for the decimal commas of a tool that writes in its country's way, and a note if there were some.
 
-    No comma has a meaning of its own outside quotes. Length and lines stay as they are.
+    No comma has a meaning of its own outside quotes, but beside numbers with points one is damage and stays. Length and lines stay as
+    they are.
     """
-    if not _has_decimal_comma(data):
+    if not _has_decimal_comma(data) or any(m[1] for m in _DECIMAL_POINT.finditer(data)):
         return data, []
     return _DECIMAL_COMMA.sub(lambda m: m[0] if m[1] is None else m[1] + b".", data), ["decimal commas: read as points"]
 
@@ -105,6 +109,25 @@ def truncated(data: bytes, at: int, expected: str, got: str) -> FormatError:
         got=got,
         action="The file is cut or still being written: hand it in again when it is complete.",
     )
+
+
+def refuse_trailing(data: bytes, at: int) -> None:
+    """Refuse content behind the EndOfFile that ends at ``at``.
+
+    Raises
+    ------
+    FormatError
+        ``klarf.trailing``.
+    """
+    rest = data[at:].strip(BLANK + b";")
+    if rest:
+        raise FormatError(
+            "klarf.trailing",
+            where=line_of(data, at),
+            expected="nothing behind EndOfFile",
+            got=text(rest[:40]),
+            action="Two files were joined, or the end is damaged: hand in each file by itself.",
+        )
 
 
 def text(raw: bytes) -> str:
