@@ -132,6 +132,12 @@ def test_every_layout_of_image_lists_gives_the_same_places(read, layout, wrap):
     assert wafer.map.attributes["DEFECTID"].tolist() == [1, 2, 3]
 
 
+def test_a_row_cut_short_swallows_no_other_row(read):
+    """A count of images without a column for their list is a number like any other: a damaged one must not be taken for a list."""
+    rows = ["1 10 20 0 0 7 0", "2 10 20 0 0 0", *(f"{i} 10 20 0 0 7 0" for i in range(3, 9))]
+    refused(read, sample.klarf12(rows, "DEFECTID XREL YREL XINDEX YINDEX DSIZE IMAGECOUNT"), "klarf.rows")
+
+
 def test_columns_behind_the_image_list_are_read(read):
     rows = ["1 10 20 0 0 1 1 7 0 42", "2 10 20 0 0 0 0 43"]
     (wafer,) = read(sample.klarf12(rows, "DEFECTID XREL YREL XINDEX YINDEX IMAGECOUNT IMAGELIST TEST"))
