@@ -149,6 +149,12 @@ def test_rows_of_any_width_and_wrapping_are_the_same_map(outcome, long_way, layo
     assert isinstance(found, str) or found[0].map.defects in {len(images), *range(len(images) * 3)}
 
 
+def test_an_image_list_without_a_count_beside_it_is_the_same(outcome, long_way):
+    rows = [f"{i} {i * 7.5} 3.5 0 0 0" for i in range(1, 40)]
+    content = sample.klarf12(rows, "DEFECTID XREL YREL XINDEX YINDEX IMAGELIST", extra='TiffSpec 6.1 3 "A" "B" "C";\n')
+    assert agree(outcome, long_way, content)[0].map.defects == 39
+
+
 @pytest.mark.parametrize(
     "size", ["NA", "1.#QNAN", "1.5D+2", "small", '"very; big"', "inf", "0.12345678901234567890123", "1e-30", "3000000000"]
 )
