@@ -23,7 +23,7 @@ _LONGEST_LINE, _MOST_COMMAS = 4096, 10_000
 _DECIMAL_POINT = re.compile(
     rb'"[^"\r\n]*+"|(?:TiffSpec|FileVersion|TiffFileName)\s[^;]*+|(?<![^\s;])([-+]?\d*\.\d+(?:E[-+]?\d+)?)(?![^\s;])', re.IGNORECASE
 )
-_DECIMAL_COMMA = re.compile(rb'"[^"\r\n]*+"|(\d),(?=\d)')
+_DECIMAL_COMMA = re.compile(rb'"[^"\r\n]*+"|(?<![^\s;])([-+]?\d*),(?=\d++(?:E[-+]?\d++)?(?![^\s;]))', re.IGNORECASE)
 _TOKEN = re.compile(rb'"([^"\r\n]*)(?:"|(?=[\r\n]|\Z))|([^\s"]+)')
 
 
