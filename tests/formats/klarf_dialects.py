@@ -65,15 +65,27 @@ def turned(points, mark, mirrored):
     return np.stack((z.real, z.imag), axis=-1)
 
 
-def seen(wafer: Wafer, mark: str, mirrored: bool, first: tuple[int, int]) -> Seen:
-    """``first`` is the tool's name for die (0, 0) of the wafer."""
+@dataclass(frozen=True)
+class Hold:
+    """How a tool holds the wafer and counts: ``first`` is its name for die (0, 0) of the wafer, ``origin_um`` the DieOrigin it says."""
+
+    mark: str = "DOWN"
+    mirrored: bool = False
+    first: tuple[int, int] = (0, 0)
+    origin_um: tuple[float, float] = (0.0, 0.0)
+
+
+def seen(wafer: Wafer, hold: Hold) -> Seen:
+    """Everything in the frame of a tool; its origin is the corner of its die (0, 0), moved by its DieOrigin."""
+    mark, mirrored, first = hold.mark, hold.mirrored, hold.first
     low = np.array([(0, 0), *wafer.dies]) * wafer.die_um + wafer.corner_um
     corners = np.stack((turned(low, mark, mirrored), turned(low + wafer.die_um, mark, mirrored)))
     low, pitch = corners.min(axis=0), np.abs(corners[1] - corners[0])[0]
     dies = np.rint((low[1:] - low[0]) / pitch).astype(int) + first
     center = -low[0] + np.array(first) * pitch
     index = dies[[d for d, _, _ in wafer.defects]].reshape(-1, 2)
-    return Seen(pitch, center, dies, index, turned(wafer.places, mark, mirrored) + center - index * pitch)
+    rel = turned(wafer.places, mark, mirrored) + center - index * pitch
+    return Seen(pitch, center + hold.origin_um, dies, index, rel)
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,16 @@ dialects = st.builds(
     ),
     end=st.sampled_from(("EndOfFile;", "EndOfFile", "endoffile ;\x1a", "EndOfFile;;")),
 )
+HELD = Hold()
+holds = st.builds(
+    Hold,
+    mark=st.sampled_from(sorted(QUARTERS)),
+    mirrored=st.booleans(),
+    first=st.tuples(*[st.integers(-30, 30)] * 2),
+    origin_um=st.sampled_from(((0.0, 0.0), (170_000.5, -180_000.25), (-12.5, 250_000.0))),
+)
+"""An origin so far off has one reading that leaves the dies on a wafer of 200 mm."""
+
 wafers = st.builds(
     Wafer,
     die_um=st.tuples(*[st.sampled_from((5_000.0, 4_000.25, 7_654.125))] * 2),
@@ -130,9 +152,9 @@ wafers = st.builds(
 )
 
 
-def klarf12(wafer: Wafer, dialect: Dialect, mark: str = "DOWN", *, mirrored: bool = False, first: tuple[int, int] = (0, 0)) -> bytes:
+def klarf12(wafer: Wafer, dialect: Dialect, hold: Hold = HELD) -> bytes:
     """The wafer as a file of the line family."""
-    as_seen = seen(wafer, mark, mirrored, first)
+    as_seen = seen(wafer, hold)
     number = NOTATIONS[dialect.notation]
     quote = '"{}"'.format if dialect.quotes else str
     text: list[str] = []
@@ -153,13 +175,13 @@ def klarf12(wafer: Wafer, dialect: Dialect, mark: str = "DOWN", *, mirrored: boo
     put("SetupID", quote("recipe"), "01-01-24", "00:00:00")
     put("StepID", quote("M1"))
     put("SampleOrientationMarkType", "NOTCH")
-    put("OrientationMarkLocation", mark)
-    if mirrored:
+    put("OrientationMarkLocation", hold.mark)
+    if hold.mirrored:
         put("CoordinatesMirrored", "Yes")
     if dialect.pictures is not None:
         text.append("TiffFileName all.tif;")
     put("DiePitch", *map(number, as_seen.pitch.tolist()))
-    put("DieOrigin", *map(number, (0.0, 0.0)))
+    put("DieOrigin", *map(number, hold.origin_um))
     put("WaferID", quote("W9"))
     put("Slot", "09")
     put("SampleCenterLocation", *map(number, as_seen.center.tolist()))
@@ -169,7 +191,7 @@ def klarf12(wafer: Wafer, dialect: Dialect, mark: str = "DOWN", *, mirrored: boo
     put("InspectionTest", "1")
     put("SampleTestPlan", str(len(wafer.dies)), rows=[f"{x} {y}" for x, y in as_seen.dies])
     put("AreaPerTest", number(1e8))
-    _defects(wafer, as_seen, dialect, put, text)
+    _defects(wafer, as_seen, hold, dialect, put, text)
     put("SummarySpec", "2", "TESTNO", "NDEFECT", "")
     put("SummaryList", rows=[f"1 {len(wafer.defects)}"])
     if dialect.behind:
@@ -190,8 +212,8 @@ def _table(rows, dialect):
     return [opening + "\n " + joint.join(rows)]
 
 
-def _defects(wafer, as_seen, dialect, put, text):
-    grid = as_seen.index * as_seen.pitch + as_seen.rel
+def _defects(wafer, as_seen, hold, dialect, put, text):
+    grid = as_seen.index * as_seen.pitch + as_seen.rel + hold.origin_um
     columns = {
         "die": ("XREL", "YREL", "XINDEX", "YINDEX"),
         "grid": ("X", "Y"),
@@ -255,9 +277,9 @@ dialects18 = st.builds(
 )
 
 
-def klarf18(wafer: Wafer, dialect: Dialect18, mark: str = "DOWN", *, mirrored: bool = False, first: tuple[int, int] = (0, 0)) -> bytes:
+def klarf18(wafer: Wafer, dialect: Dialect18, hold: Hold = HELD) -> bytes:
     """The wafer as a KLARF 1.8, to a nanometre."""
-    as_seen = seen(wafer, mark, mirrored, first)
+    as_seen = seen(wafer, hold)
     number = (lambda v: f"{v * 1e3:.0f}") if dialect.notation == "whole" else (lambda v: f"{v * 1e3:.16e}")
     strange = (
         'Record OdditiesRecord "x" { Field Odd 2 {"a;}", 3} List OddList { Columns 1 { string A } Data 1 { "}" ; } } } ' * dialect.unknown
@@ -265,8 +287,8 @@ def klarf18(wafer: Wafer, dialect: Dialect18, mark: str = "DOWN", *, mirrored: b
     lot = (
         f'{strange}Field DeviceID 1 {{"product"}} Field DiePitch 2 {{{", ".join(map(number, as_seen.pitch))}}} '
         f'Field InspectionStationID 3 {{"maker", "model", "TOOL 7"}} Field StepID 1 {{"M1"}} Field SampleSize 2 {{200000000, 0}} '
-        f"Field OrientationMarkLocation 1 {{{90 * QUARTERS[mark] if dialect.degrees else mark}}} "
-        f'Field CoordinatesMirrored 1 {{"{"YES" if mirrored else "NO"}"}} Field ResultTimestamp 2 {{"02-03-2024", "04:05:06"}} '
+        f"Field OrientationMarkLocation 1 {{{90 * QUARTERS[hold.mark] if dialect.degrees else hold.mark}}} "
+        f'Field CoordinatesMirrored 1 {{"{"YES" if hold.mirrored else "NO"}"}} Field ResultTimestamp 2 {{"02-03-2024", "04:05:06"}} '
         'Field RecipeID 3 {"recipe", "01-01-2024", "00:00:00"} List ClassLookupList { Columns 3 { int32 CLASSNUMBER, string CLASSNAME, '
         f'string CLASSCODE }} Data {len(CLASSES)} {{ {" ".join(f"""{n} "{name}" "";""" for n, name in CLASSES.items())} }} }} '
     )
@@ -288,6 +310,7 @@ def klarf18(wafer: Wafer, dialect: Dialect18, mark: str = "DOWN", *, mirrored: b
     dies = "".join(f"{x} {y};\n" for x, y in as_seen.dies)
     text = (
         f'Record FileRecord "1.8"\n{{ Record LotRecord "L1"\n{{ {lot if dialect.lot_first else ""}Record WaferRecord "W9"\n{{ {strange}'
+        f"Field DieOrigin 2 {{{', '.join(map(number, hold.origin_um))}}}\n"
         f"Field SampleCenterLocation 2 {{{', '.join(map(number, as_seen.center))}}} Field SlotNumber 1 {{9}}\n"
         f"List DefectList {{ Columns {len(columns)} {{ {', '.join(columns)} }} Data {len(rows)} {{\n" + "\n".join(rows) + " } }\n"
         'Record TestRecord "1" { Field AreaPerTest 1 {1e14} List SampleTestPlanList { Columns 2 { int32 XINDEX, int32 YINDEX } '

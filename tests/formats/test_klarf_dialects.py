@@ -62,34 +62,34 @@ def is_the_wafer(source, truth, tolerance_um):
     assert dict(source.classes) == dialect.CLASSES
     assert {name: getattr(made.info, name) for name in INFO} == INFO
     assert made.info.inspected_at == made.info.written_at == datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC)
-    assert {n.partition(":")[0] for n in source.notes} <= {"turned", "mirrored", "no end", "decimal commas"}
+    assert {n.partition(":")[0] for n in source.notes} <= {"turned", "mirrored", "no end", "decimal commas", "die origin"}
 
 
 @pytest.mark.parametrize("mark", dialect.QUARTERS)
 @pytest.mark.parametrize("mirrored", [False, True])
 @quick
-@given(truth=dialect.wafers, first=st.tuples(*[st.integers(-30, 30)] * 2), family=st.sampled_from(("12", "18", "degrees")))
-def test_a_wafer_is_the_same_however_the_tool_held_it_and_named_its_dies(read, mark, mirrored, truth, first, family):
+@given(truth=dialect.wafers, hold=dialect.holds, family=st.sampled_from(("12", "18", "degrees")))
+def test_a_wafer_is_the_same_however_the_tool_held_it_and_named_its_dies(read, mark, mirrored, truth, hold, family):
+    hold = replace(hold, mark=mark, mirrored=mirrored)
     if family == "12":
-        (source,) = read(dialect.klarf12(truth, dialect.Dialect(), mark, mirrored=mirrored, first=first))
+        (source,) = read(dialect.klarf12(truth, dialect.Dialect(), hold))
     else:
-        written = dialect.klarf18(truth, dialect.Dialect18(degrees=family == "degrees"), mark, mirrored=mirrored, first=first)
-        (source,) = read(written, klarf18)
+        (source,) = read(dialect.klarf18(truth, dialect.Dialect18(degrees=family == "degrees"), hold), klarf18)
     is_the_wafer(source, truth, 1e-6 if family == "12" else 2e-3)
     assert sum(n.startswith(("turned", "mirrored")) for n in source.notes) == (mark != "DOWN") + mirrored
 
 
 @thorough
-@given(truth=dialect.wafers, way=dialect.dialects, mark=st.sampled_from(sorted(dialect.QUARTERS)))
-def test_any_dialect_of_the_line_family_is_the_same_wafer(read, truth, way, mark):
-    (source,) = read(dialect.klarf12(truth, way, mark))
+@given(truth=dialect.wafers, way=dialect.dialects, hold=dialect.holds)
+def test_any_dialect_of_the_line_family_is_the_same_wafer(read, truth, way, hold):
+    (source,) = read(dialect.klarf12(truth, way, hold))
     is_the_wafer(source, truth, 1e-6)
 
 
 @thorough
-@given(truth=dialect.wafers, way=dialect.dialects18, mark=st.sampled_from(sorted(dialect.QUARTERS)))
-def test_any_dialect_of_the_nested_family_is_the_same_wafer(read, truth, way, mark):
-    (source,) = read(dialect.klarf18(truth, way, mark), klarf18)
+@given(truth=dialect.wafers, way=dialect.dialects18, hold=dialect.holds)
+def test_any_dialect_of_the_nested_family_is_the_same_wafer(read, truth, way, hold):
+    (source,) = read(dialect.klarf18(truth, way, hold), klarf18)
     is_the_wafer(source, truth, 2e-3)
 
 

@@ -55,17 +55,19 @@ def place(info: WaferInfo, columns: Mapping[str, NDArray], grid: Grid, where: st
     """
     notes: list[str] = []
     columns = _with_die(columns, grid, info.radius_um, notes)
-    xy = _coordinates(columns, grid, notes, where)
+    xy, on_dies = _coordinates(columns, grid, notes, where)
     index = None
     if (grid.mark != "DOWN" or grid.mirrored) and all(n in columns and columns[n].dtype.kind in "if" for n in _INDEX):
         index = np.column_stack([columns[n] for n in _INDEX]).astype(np.float64)
     dies = _whole_dies(grid.plan, where)
     corner = (-grid.center_um[0], -grid.center_um[1])
     if grid.origin_shifts:
-        reading, why = klarf_origin.decide(grid.origin_shifts, xy, columns, (dies, grid.pitch_um, corner), info.radius_um)
+        # X and Y stay where they are, whatever the dies' place is.
+        moving = xy if on_dies else xy[:0]
+        reading, why = klarf_origin.decide(grid.origin_shifts, moving, columns, (dies, grid.pitch_um, corner), info.radius_um)
         shift = grid.origin_shifts[reading]
         notes.append(f"die origin: DieOrigin read as {reading}, moved by {shift[0]:g} {shift[1]:g} um; {why}")
-        xy, corner = xy + np.array(shift), (corner[0] + shift[0], corner[1] + shift[1])
+        xy, corner = xy + np.array(shift) * on_dies, (corner[0] + shift[0], corner[1] + shift[1])
     placed = Placed(xy, index, dies, grid.pitch_um, corner).notch_down(grid.mark)
     if grid.mark != "DOWN":
         notes.append(f"turned: the file has its notch {grid.mark}, the map has it DOWN")
@@ -95,8 +97,8 @@ def _with_die(columns: Mapping[str, NDArray], grid: Grid, radius_um: float, note
     return {**columns, **{name: np.zeros(len(columns["XREL"]), np.int32) for name in _INDEX}}
 
 
-def _coordinates(columns: Mapping[str, NDArray], grid: Grid, notes: list[str], where: str) -> NDArray[np.float64]:
-    """Places seen from the wafer centre."""
+def _coordinates(columns: Mapping[str, NDArray], grid: Grid, notes: list[str], where: str) -> tuple[NDArray[np.float64], bool]:
+    """Places seen from the wafer centre, and whether they were given on dies."""
     for names in ((*_INDEX, "XREL", "YREL"), ("X", "Y")):
         if all(n in columns for n in names):
             break
@@ -130,7 +132,7 @@ def _coordinates(columns: Mapping[str, NDArray], grid: Grid, notes: list[str], w
         off += int(np.count_nonzero(outside))
     if off:
         notes.append(f"off die: {off} of {rows} defects have XREL or YREL outside 0 to DiePitch")
-    return xy
+    return xy, names[0] == _INDEX[0]
 
 
 def _no_place(names: Sequence[str], where: str, got: str) -> FormatError:

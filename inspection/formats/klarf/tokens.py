@@ -7,6 +7,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError
+from inspection.formats.sizes import check_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,15 +36,7 @@ def load(path: Path, limits: Ingest) -> bytes:
     FormatError
         ``file.size``: larger than the limit.
     """
-    size = path.stat().st_size
-    if size > limits.max_file_bytes:
-        raise FormatError(
-            "file.size",
-            where=path.name,
-            expected=f"at most {limits.max_file_mb} MiB",
-            got=f"{size / 2**20:.1f} MiB",
-            action="Raise ingest.max_file_mb in params.yaml if the file is meant to be that large.",
-        )
+    check_size(path, limits)
     return path.read_bytes()
 
 
