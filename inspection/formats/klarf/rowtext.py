@@ -36,15 +36,8 @@ _PART = 4 << 20
 
 _MISSING = frozenset(
     (
-        "NA",
-        "N/A",
-        "#N/A",
-        "NULL",
-        "NAN",
-        "-NAN",
-        "NAN(IND)",
-        "-NAN(IND)",
-        *(f"{s}1.#{w}" for s in ("", "-") for w in ("QNAN", "IND", "INF", "J")),
+        *("NA", "N/A", "#N/A", "NULL", "NAN", "-NAN", "NAN(IND)", "-NAN(IND)"),
+        *("1.#QNAN", "-1.#QNAN", "1.#SNAN", "-1.#SNAN", "1.#IND", "-1.#IND", "1.#INF", "-1.#INF"),
     )
 )
 """How tools, and the C libraries below them, write that nothing was measured."""
