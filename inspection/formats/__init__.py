@@ -6,6 +6,7 @@
 ``points``        point lists in CSV and Parquet, columns mapped to ours
 ``diemap``        die maps: archives, SINF, SEMI G85 and E142, STDF, WM-811K and MixedWM38 as they were published
 ``raster``        pixels with a YAML sidecar, streamed in strips: npy, raw, TIFF, PNG, JPEG, zarr
+``notch``         places turned until the notch is down
 ``compressed``    gzip and zstd around any of them
 ``canonical``     our own Parquet shard of wafers of any source (``canonical_rows``)
 ``sizes``         the limit every file is held against first

@@ -132,6 +132,12 @@ def test_every_layout_of_image_lists_gives_the_same_places(read, layout, wrap):
     assert wafer.map.attributes["DEFECTID"].tolist() == [1, 2, 3]
 
 
+def test_a_row_cut_short_swallows_no_other_row(read):
+    """A count of images without a column for their list is a number like any other: a damaged one must not be taken for a list."""
+    rows = ["1 10 20 0 0 7 0", "2 10 20 0 0 0", *(f"{i} 10 20 0 0 7 0" for i in range(3, 9))]
+    refused(read, sample.klarf12(rows, "DEFECTID XREL YREL XINDEX YINDEX DSIZE IMAGECOUNT"), "klarf.rows")
+
+
 def test_columns_behind_the_image_list_are_read(read):
     rows = ["1 10 20 0 0 1 1 7 0 42", "2 10 20 0 0 0 0 43"]
     (wafer,) = read(sample.klarf12(rows, "DEFECTID XREL YREL XINDEX YINDEX IMAGECOUNT IMAGELIST TEST"))
@@ -210,6 +216,39 @@ def test_x_and_y_serve_where_there_is_no_die_offset(read):
     assert wafer.map.xy_um.tolist() == [[0, 0], [-2500, -2000]]
 
 
+def test_die_indices_turn_with_the_wafer_also_beside_x_and_y(read):
+    (wafer,) = read(sample.klarf12(["1 0 0 3 4"], "DEFECTID X Y XINDEX YINDEX", mark="UP"))
+    assert (wafer.map.attributes["XINDEX"].tolist(), wafer.map.attributes["YINDEX"].tolist()) == ([-3], [-4])
+
+
+def test_without_dies_the_wafer_is_one_die(read):
+    content = sample.klarf12(["1 100000 100000", "2 0 100000"], "DEFECTID XREL YREL")
+    refused(read, content, "klarf.columns")
+    whole = content.replace("DiePitch 5000.5 4000.25", "DiePitch 200000 200000").replace("Location 2500 2000", "Location 100000 100000")
+    (wafer,) = read(whole)
+    assert wafer.map.xy_um.tolist() == [[0, 0], [-100_000, 0]]
+    assert [n for n in wafer.notes if n.startswith("no XINDEX YINDEX")]
+
+
+def test_rows_behind_a_summary_are_no_defects(read):
+    (wafer,) = read(sample.klarf12().replace(" 1 3 5.0;", " 1 3 5.0;\n 2 0 0;"))
+    assert wafer.map.defects == 3
+
+
+def test_a_decimal_comma_in_a_name_is_no_decimal_comma(read):
+    plain, comma = read(sample.klarf12())[0], read(sample.klarf12().replace("none; really", "size 1,5"))[0]
+    assert (comma.classes[0], comma.notes, comma.map.xy_um.tolist()) == ("size 1,5", (), plain.map.xy_um.tolist())
+
+
+def test_a_picture_with_blanks_in_its_name_takes_no_row_with_it(read):
+    plain = sample.klarf12()
+    for noise in ("TiffFileName my wafer 1.tif;", "TiffFileName my wafer 1.tif", "FILENAME a.tif"):
+        broken = plain.replace("DefectList\n", f"DefectList\n{noise}\n")
+        assert sample.same(read(plain)[0], read(broken)[0])
+    beside = plain.replace("DefectList\n", "DefectList\nFILENAME a.tif ")
+    assert sample.same(read(plain)[0], read(beside)[0])
+
+
 @pytest.mark.parametrize(("mark", "turns"), [("DOWN", 0), ("LEFT", 1), ("UP", 2), ("RIGHT", 3), ("up", 2)])
 def test_every_mark_is_brought_down(read, mark, turns):
     (wafer,) = read(sample.klarf12(mark=mark))
@@ -245,9 +284,11 @@ def test_geometry_carries_over_to_the_next_wafer(read):
     assert wafers[1].map.info.slot is None
 
 
-def test_fields_between_summary_and_wafer_id_belong_to_the_next_wafer(read):
+@pytest.mark.parametrize("summary", [True, False])
+def test_fields_between_list_and_wafer_id_belong_to_the_next_wafer(read, summary):
     early = "ResultTimestamp 02-03-24 09:09:09;\nSampleCenterLocation 0 0;\nSlot 9;\n"
-    first, second = sample.klarf12(wafers=2).split('WaferID "W1";')
+    content = sample.klarf12(wafers=2) if summary else re.sub(r"Summary\w+[^;]*;\n", "", sample.klarf12(wafers=2))
+    first, second = content.split('WaferID "W1";')
     second = re.sub(r"(SampleCenterLocation|Slot) [^;]*;\n", "", second)
     one, two = read(f'{first}{early}WaferID "W1";{second}')
     assert sample.same(one, read(sample.klarf12())[0])
@@ -278,6 +319,10 @@ def test_a_wrong_density_is_a_note_that_says_how_wrong(read):
         ("SampleTestPlan 3", "SampleTestPlan 0", "die list: 0 dies declared, 3 listed"),
         ("DefectRecordSpec 13", "DefectRecordSpec 12", "spec: "),
         ("SampleSize 1 200;", "", "no SampleSize"),
+        ("OrientationMarkLocation DOWN;", "", "no mark"),
+        ("OrientationMarkLocation DOWN", "OrientationMarkLocation NONE", "no mark"),
+        ("FileVersion 1 2", "FileVersion 1 8", "version: FileVersion 1 8 is read as 1.2"),
+        (' 1 "particle"', ' 1 "particle', "no end: classlookup at line 18"),
         (" 10.5 20.25", " -7000 20.25", "off die: 1 of 3"),
         ("ResultTimestamp 02-03-24 04:05:06", "ResultTimestamp soon", "no time"),
     ],
@@ -299,6 +344,12 @@ def test_what_is_odd_but_survivable_becomes_a_note(read, old, new, note):
         (" 0 0\n 1 0\n", " 0 0\n 1\n", "klarf.number"),
         ("OrientationMarkLocation DOWN", "OrientationMarkLocation INSIDE", "klarf.orientation"),
         ("FileVersion 1 2", "FileVersion 2 0", "klarf.version"),
+        (" 10.5 20.25", " NA 20.25", "klarf.number"),
+        (" 10.5 20.25", " 10,5 20.25", "klarf.number"),
+        ("1 1 3 0;\nSummarySpec 3 TESTNO NDEFECT", "1 1 3 0\nSummarySpec 3 TESTNO NDIE", "klarf.truncated"),
+        ('LotID "L1"', 'LotID "L1', "klarf.truncated"),
+        (" 10.5 20.25", " 1e300 20.25", "klarf.number"),
+        (" 10.5 20.25", " soon 20.25", "klarf.number"),
         ("DEFECTID XREL", "XREL XREL", "klarf.syntax"),
         ("EndOfFile;", "EndOfFile;\nFileVersion 1 2;", "klarf.trailing"),
         ("YINDEX", "ROW", "klarf.columns"),
@@ -333,6 +384,10 @@ def test_declared_counts_take_no_memory(read):
         ("02-03-24 04:05:06", (2024, 2, 3, 4, 5, 6)),
         ("07-07-77 0:17:07", (1977, 7, 7, 0, 17, 7)),
         ("07-07-2024 21:59:59", (2024, 7, 7, 21, 59, 59)),
+        ("07-07-2024 09:59:59 PM", (2024, 7, 7, 21, 59, 59)),
+        ("07/07/2024 12:00:01am", (2024, 7, 7, 0, 0, 1)),
+        ("07-JUL-24 12:00:01 pm", (2024, 7, 7, 12, 0, 1)),
+        ("7-July-2024 1:02:03", (2024, 7, 7, 1, 2, 3)),
         ("25-12-2024 01:02:03", (2024, 12, 25, 1, 2, 3)),
         ("2000-01-30 15:40:57", (2000, 1, 30, 15, 40, 57)),
         ("2000-01-30T15:40:57Z", (2000, 1, 30, 15, 40, 57)),
@@ -343,6 +398,6 @@ def test_times_of_every_kind_become_utc(text, expected):
     assert timestamp(text.split()) == datetime(*expected, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "13-13-2024 00:00:00", "02-30-24 00:00:00", "02-03-24 25:00:00"])
+@pytest.mark.parametrize("text", ["", "soon", "07-XXX-24 01:02:03", "13-13-2024 00:00:00", "02-30-24 00:00:00", "02-03-24 25:00:00"])
 def test_what_is_no_time_is_none(text):
     assert timestamp(text.split()) is None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import klarf_dialects as dialect
 import klarf_samples as sample
 import numpy as np
 import pytest
@@ -17,94 +19,89 @@ from inspection.formats.klarf.writer import write_klarf12, write_klarf18
 from inspection.params import Ingest
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-PLACE_UM = np.array([31_234.5, -7_654.25])
-"""A defect in the wafer frame: notch down, seen from the front."""
-
-DIE_UM, CORNER_UM = np.array([5_000.0, 4_000.0]), np.array([-2_100.0, -1_700.0])
-"""Die size, and the lower-left corner of die (0, 0), in the wafer frame."""
-
-QUARTERS = {"DOWN": 0, "LEFT": 1, "UP": 2, "RIGHT": 3}
-"""Clockwise quarter turns that bring the notch from the bottom there."""
+thorough = settings(quick, max_examples=100)
 
 
 @pytest.fixture
 def read(tmp_path):
     def reader(content, module=klarf1):
         path = tmp_path / "file.000"
-        path.write_text(content, encoding="utf-8")
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return list(module.read(path, Ingest()))
 
     return reader
 
 
-def seen(points_um, mark, mirrored):
-    """Points of the wafer frame as a tool sees them that has the notch at ``mark``, worked out with complex numbers."""
-    z = np.asarray(points_um)[..., 0] + 1j * np.asarray(points_um)[..., 1]
-    if mirrored:
-        z = -z.conjugate()
-    z = z * (-1j) ** QUARTERS[mark]
-    return np.stack((z.real, z.imag), axis=-1)
+# ---- one wafer, however it is written and held ------------------------------------------------------------------------------------
+
+INFO = {
+    "lot": "L1",
+    "wafer": "W9",
+    "slot": 9,
+    "product": "product",
+    "layer": "M1",
+    "tool": "TOOL 7",
+    "recipe": "recipe",
+    "diameter_mm": 200,
+}
 
 
-def geometry(mark, mirrored):
-    """Pitch, centre seen from die (0, 0), index and offset of the defect in the tool's own frame."""
-    corners = seen(np.array([CORNER_UM, CORNER_UM + DIE_UM]), mark, mirrored)
-    low, pitch = corners.min(axis=0), np.abs(corners[1] - corners[0])
-    index, offset = np.divmod(seen(PLACE_UM, mark, mirrored) - low, pitch)
-    return pitch, -low, index.astype(int), offset
+def is_the_wafer(source, truth, tolerance_um):
+    """Whether a map has the truth's places, dies, columns, classes and identity, and no note beyond those of its frame and its ends."""
+    made = source.map
+    assert made.xy_um == pytest.approx(truth.places, abs=tolerance_um)
+    corners = np.array(made.origin_um) + made.dies * np.array(made.pitch_um)
+    assert corners == pytest.approx(np.array(truth.dies) * truth.die_um + np.array(truth.corner_um), abs=tolerance_um)
+    assert made.pitch_um == pytest.approx(truth.die_um, abs=tolerance_um)
+    if "XINDEX" in made.attributes:
+        named = np.array(made.origin_um) + np.column_stack([made.attributes[n] for n in ("XINDEX", "YINDEX")]) * made.pitch_um
+        assert named == pytest.approx(corners[[d for d, _, _ in truth.defects]].reshape(-1, 2), abs=tolerance_um)
+    assert made.attributes["DEFECTID"].tolist() == list(range(1, len(truth.defects) + 1))
+    assert made.attributes["CLASSNUMBER"].tolist() == truth.classes
+    assert made.attributes["DSIZE"] == pytest.approx(1.5 + np.arange(len(truth.defects)))
+    assert dict(source.classes) == dialect.CLASSES
+    assert {name: getattr(made.info, name) for name in INFO} == INFO
+    assert made.info.inspected_at == made.info.written_at == datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC)
+    assert {n.partition(":")[0] for n in source.notes} <= {"turned", "mirrored", "no end", "decimal commas", "die origin"}
 
 
-def tool12(mark, mirrored):
-    pitch, center, index, offset = geometry(mark, mirrored)
-    row = f"1 {offset[0]} {offset[1]} {index[0]} {index[1]}"
-    text = sample.klarf12([row], "DEFECTID XREL YREL XINDEX YINDEX", mark=mark, extra=f"CoordinatesMirrored {mirrored};\n")
-    text = text.replace("DiePitch 5000.5 4000.25", f"DiePitch {pitch[0]} {pitch[1]}")
-    return re.sub(r"SampleTestPlan 3[^;]*;", f"SampleTestPlan 1 {index[0]} {index[1]};", text).replace(
-        "SampleCenterLocation 2500 2000", f"SampleCenterLocation {center[0]} {center[1]}"
-    )
-
-
-def tool18(mark, mirrored):
-    pitch, center, index, offset = geometry(mark, mirrored)
-    text = re.sub(
-        r"Columns 13 \{.*?\}",
-        "Columns 5 { int32 DEFECTID, int32 XREL, int32 YREL, int32 XINDEX, int32 YINDEX }",
-        sample.KLARF18,
-        flags=re.DOTALL,
-    )
-    rows = f"Data 1 {{ 1 {offset[0] * 1000:.0f} {offset[1] * 1000:.0f} {index[0]} {index[1]}; }}"
-    text = re.sub(r"Data 3\n        \{.*?\n        \}", rows, text, flags=re.DOTALL)
-    text = text.replace("{5000500, 4000250}", f"{{{pitch[0] * 1000:.0f}, {pitch[1] * 1000:.0f}}}")
-    text = text.replace("{2500000, 2000000}", f"{{{center[0] * 1000:.0f}, {center[1] * 1000:.0f}}}")
-    text = text.replace("Data 3 { 0 0; 1 0; -1 2; }", f"Data 1 {{ {index[0]} {index[1]}; }}").replace("{ 1 3 5; }", "{ 1 1 1.6666667; }")
-    mirrored = f'Field CoordinatesMirrored 1 {{"{"YES" if mirrored else "NO"}"}}'
-    return text.replace("Field OrientationMarkLocation 1 {0}", f"Field OrientationMarkLocation 1 {{{90 * QUARTERS[mark]}}}\n    {mirrored}")
-
-
-@pytest.mark.parametrize("mark", QUARTERS)
+@pytest.mark.parametrize("mark", dialect.QUARTERS)
 @pytest.mark.parametrize("mirrored", [False, True])
-@pytest.mark.parametrize("family", [12, 18])
-def test_a_known_place_comes_out_however_the_tool_held_the_wafer(read, mark, mirrored, family):
-    if family == 12:
-        (wafer,) = read(tool12(mark, mirrored).replace("Mirrored True", "Mirrored YES").replace("Mirrored False", "Mirrored No"))
+@quick
+@given(truth=dialect.wafers, hold=dialect.holds, family=st.sampled_from(("12", "18", "degrees")))
+def test_a_wafer_is_the_same_however_the_tool_held_it_and_named_its_dies(read, mark, mirrored, truth, hold, family):
+    hold = replace(hold, mark=mark, mirrored=mirrored)
+    if family == "12":
+        (source,) = read(dialect.klarf12(truth, dialect.Dialect(), hold))
     else:
-        (wafer,) = read(tool18(mark, mirrored), klarf18)
-    assert wafer.map.xy_um == pytest.approx(PLACE_UM[None], abs=1e-6)
-    assert wafer.map.pitch_um == pytest.approx(tuple(DIE_UM))
-    assert (np.array(wafer.map.origin_um) - CORNER_UM) / DIE_UM == pytest.approx(
-        np.rint((np.array(wafer.map.origin_um) - CORNER_UM) / DIE_UM), abs=1e-9
-    )
-    assert wafer.map.dies.tolist() == [[wafer.map.attributes["XINDEX"][0], wafer.map.attributes["YINDEX"][0]]]
-    low = np.array(wafer.map.origin_um) + wafer.map.dies[0] * DIE_UM
-    assert np.all((low <= wafer.map.xy_um[0]) & (wafer.map.xy_um[0] <= low + DIE_UM))
+        (source,) = read(dialect.klarf18(truth, dialect.Dialect18(degrees=family == "degrees"), hold), klarf18)
+    is_the_wafer(source, truth, 1e-6 if family == "12" else 2e-3)
+    assert sum(n.startswith(("turned", "mirrored")) for n in source.notes) == (mark != "DOWN") + mirrored
+
+
+@thorough
+@given(truth=dialect.wafers, way=dialect.dialects, hold=dialect.holds)
+def test_any_dialect_of_the_line_family_is_the_same_wafer(read, truth, way, hold):
+    (source,) = read(dialect.klarf12(truth, way, hold))
+    is_the_wafer(source, truth, 1e-6)
+
+
+@thorough
+@given(truth=dialect.wafers, way=dialect.dialects18, hold=dialect.holds)
+def test_any_dialect_of_the_nested_family_is_the_same_wafer(read, truth, way, hold):
+    (source,) = read(dialect.klarf18(truth, way, hold), klarf18)
+    is_the_wafer(source, truth, 2e-3)
+
+
+@quick
+@given(truth=dialect.wafers, way=dialect.dialects)
+def test_a_record_without_its_end_is_named(read, truth, way):
+    (source,) = read(dialect.klarf12(truth, way))
+    said = [n for n in source.notes if n.startswith("no end")]
+    assert bool(said) == bool(way.unclosed)
 
 
 # ---- versions, sizes, units ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("version", ["1 0", "1 1", "1 2"])
-def test_the_versions_of_the_line_family_are_one(read, version):
-    assert sample.same(read(sample.klarf12())[0], read(sample.klarf12().replace("FileVersion 1 2", f"FileVersion {version}"))[0])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import klarf_dialects as dialect
 import klarf_samples as sample
 import numpy as np
 import pytest
@@ -148,7 +149,15 @@ def test_rows_of_any_width_and_wrapping_are_the_same_map(outcome, long_way, layo
     assert isinstance(found, str) or found[0].map.defects in {len(images), *range(len(images) * 3)}
 
 
-@pytest.mark.parametrize("size", ["NA", "small", '"very; big"', "inf", "0.12345678901234567890123", "1e-30", "3000000000"])
+def test_an_image_list_without_a_count_beside_it_is_the_same(outcome, long_way):
+    rows = [f"{i} {i * 7.5} 3.5 0 0 0" for i in range(1, 40)]
+    content = sample.klarf12(rows, "DEFECTID XREL YREL XINDEX YINDEX IMAGELIST", extra='TiffSpec 6.1 3 "A" "B" "C";\n')
+    assert agree(outcome, long_way, content)[0].map.defects == 39
+
+
+@pytest.mark.parametrize(
+    "size", ["NA", "1.#QNAN", "1.5D+2", "small", '"very; big"', "inf", "0.12345678901234567890123", "1e-30", "3000000000"]
+)
 def test_a_column_with_more_than_plain_numbers_is_the_same(outcome, long_way, size):
     rows = [row(i, i % 3, "own", size if i % 4 == 0 else "2.5") for i in range(1, 40)]
     wafers = agree(outcome, long_way, sample.klarf12(rows, NAMES))
@@ -186,6 +195,18 @@ def test_lists_of_the_nested_family_are_the_same(outcome, long_way, data):
 )
 def test_damaged_lists_of_the_nested_family_are_refused_alike(outcome, long_way, old, new):
     assert agree(outcome, long_way, sample.KLARF18.replace(old, new), klarf18) == "klarf.rows"
+
+
+@quick
+@given(truth=dialect.wafers, way=dialect.dialects)
+def test_any_dialect_of_the_line_family_is_the_same(outcome, long_way, truth, way):
+    assert not isinstance(agree(outcome, long_way, dialect.klarf12(truth, way)), str)
+
+
+@quick
+@given(truth=dialect.wafers, way=dialect.dialects18)
+def test_any_dialect_of_the_nested_family_is_the_same(outcome, long_way, truth, way):
+    assert not isinstance(agree(outcome, long_way, dialect.klarf18(truth, way), klarf18), str)
 
 
 def test_the_sample_files_are_the_same(outcome, long_way):

@@ -17,6 +17,7 @@ from inspection.errors import FormatError
 from inspection.formats import table
 from inspection.formats.points import csv as points_csv
 from inspection.formats.points import table as points_table
+from inspection.formats.points.dialect import SAMPLE_BYTES, dialect_of
 from inspection.params import Ingest
 
 SEEDS = range(100 if os.environ.get("INSPECTION_SOAK") == "1" else 2)
@@ -141,6 +142,29 @@ def test_units_are_taken_from_the_header_or_the_sidecar(read, unit, scale):
     assert read("x,y\n1.5,-2.5\n", name="b.csv", sidecar=f"unit: {unit}")[0].map.xy_um.tolist() == expected
     other = "mm" if unit != "mm" else "nm"
     refused(read, f"x_{unit},y_{unit}\n1.5,-2.5\n", "points.unit", name="c.csv", sidecar=f"unit: {other}")
+
+
+@pytest.mark.parametrize("row", [",um,um", "#,um,um", ",(um),[um]", '"-","um","um"'])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_row_of_units_below_the_header_is_no_defect(read, row, delimiter):
+    for unit, scale in (("um", 1.0), ("mm", 1e3)):
+        units = row.replace("um", unit)
+        (wafer,) = read(f"ID,X,Y\n{units}\n1,10,20\n2,30,40\n".replace(",", delimiter))
+        assert wafer.map.xy_um.tolist() == [[10 * scale, 20 * scale], [30 * scale, 40 * scale]]
+        assert wafer.map.attributes["ID"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("said", ["{},{}", "{}: {}", '"{}";"{}"', "{} = {}", "{}\t{}"])
+def test_what_stands_above_the_header_names_the_wafer(read, said):
+    facts = {"Lot ID": "L1", "Wafer ID": "W7", "Slot No.": "7", "Tool": "T9", "Wafer Diameter": "200 mm", "Operator": "me"}
+    above = "".join(said.format(*fact) + "\n" for fact in facts.items())
+    (wafer,) = read(f"Exported by a tool\n{above}\nX(um),Y(um)\n1,2\n3,x\n".replace("3,x\n", "3,4\n"))
+    info = wafer.map.info
+    assert (info.lot, info.wafer, info.slot, info.tool, info.diameter_mm) == ("L1", "W7", 7, "T9", 200.0)
+    assert wafer.map.xy_um.tolist() == [[1, 2], [3, 4]]
+    assert wafer.notes[0].startswith("above the header: 7 lines")
+    with pytest.raises(FormatError, match=r"points\.number.*line 11"):
+        read(f"Exported by a tool\n{above}\nX(um),Y(um)\n1,2\n3,x\n")
 
 
 def test_places_that_look_like_millimetres_are_noted_and_not_changed(read):
@@ -384,4 +408,4 @@ def test_the_sidecar_of_junk_is_refused(read):
 
 
 def test_a_header_beyond_the_sample_is_not_searched_for():
-    assert points_csv.dialect_of(b"#" * points_csv.SAMPLE_BYTES, lambda _: None) is None
+    assert dialect_of(b"#" * SAMPLE_BYTES, lambda _: None) is None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.formats.klarf.frame import MARKS
+from inspection.formats.notch import MARKS
 from inspection.wafer.maps import DEFAULT_DIAMETER_MM, NO_DIE, DieMap
 
 if TYPE_CHECKING:

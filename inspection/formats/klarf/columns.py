@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.formats.klarf.rowtext import NOT_A_NUMBER, number
+from inspection.formats.klarf.rowtext import missing, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ class Columns:
         Place of each column in its row; a negative one counts from the row's end.
     whole, texts : collection of str
         Columns of whole numbers (int32, int64 where too large, float64 where one is NaN or a fraction), and of text. All others
-        are float64, NaN where the text is one of ``not_numbers``; a column with other words stays text.
+        are float64, NaN where nothing was measured; a column with other words stays text.
     units : mapping of str to float
         By what a column is divided.
     """
@@ -76,7 +76,8 @@ class Columns:
     whole: frozenset[str] = INTEGER_COLUMNS
     texts: frozenset[str] = frozenset()
     units: Mapping[str, float] = field(default_factory=dict)
-    not_numbers: frozenset[str] = NOT_A_NUMBER
+    absent: str = ""
+    """A further word for what is missing."""
 
     def take(self, tokens: Tokens, starts: NDArray[np.int64]) -> dict[str, NDArray]:
         """One array of shape (rows,) per column; ``starts`` of shape (rows + 1,) is each row's first token, and their end."""
@@ -106,7 +107,7 @@ class Columns:
             odd = np.flatnonzero(np.isnan(column))
             words = tokens.texts(at[odd])
             numbers = {w: number(w) for w in set(words)}
-            if all(w in self.not_numbers or not np.isnan(v) for w, v in numbers.items()):
+            if all(not np.isnan(v) or missing(w) or w == self.absent for w, v in numbers.items()):
                 column[odd] = [numbers[w] for w in words]
                 return column
         return np.array(tokens.texts(at), dtype=np.str_)

@@ -9,18 +9,19 @@ import numpy as np
 
 from inspection.errors import FormatError
 from inspection.formats.klarf import origin as klarf_origin
+from inspection.formats.notch import Placed
 from inspection.wafer.maps import DefectMap, WaferInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-MARKS = ("DOWN", "LEFT", "UP", "RIGHT")
-"""Where the notch is in the file's frame; the position counts the anticlockwise quarter turns that bring it down."""
-
+_INDEX = ("XINDEX", "YINDEX")
 _ON_DIE_TOLERANCE_UM = 1.0
 _BLOCK = 1 << 15
+_LARGEST_UM = 1e12
+"""A place beyond it is no place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +41,6 @@ class Grid:
     """What DieOrigin may mean, where it is not 0 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    xy: NDArray[np.float64]
-    index: NDArray[np.float64] | None
-    dies: NDArray[np.int64] | None
-    pitch: tuple[float, float]
-    origin: tuple[float, float]
-
-    def quarter_turn(self) -> _Placed:
-        """Everything turned by 90 degrees anticlockwise about the wafer centre."""
-        return _Placed(
-            np.column_stack((-self.xy[:, 1], self.xy[:, 0])),
-            None if self.index is None else np.column_stack((-self.index[:, 1], self.index[:, 0])),
-            None if self.dies is None else np.column_stack((-self.dies[:, 1], self.dies[:, 0])),
-            (self.pitch[1], self.pitch[0]),
-            (-self.origin[1] - self.pitch[1], self.origin[0]),
-        )
-
-    def mirror(self) -> _Placed:
-        """Everything mirrored at the vertical axis through the wafer centre."""
-        return _Placed(
-            self.xy * (-1.0, 1.0),
-            None if self.index is None else self.index * (-1.0, 1.0),
-            None if self.dies is None else self.dies * (-1, 1),
-            self.pitch,
-            (-self.origin[0] - self.pitch[0], self.origin[1]),
-        )
-
-
 def place(info: WaferInfo, columns: Mapping[str, NDArray], grid: Grid, where: str) -> tuple[DefectMap, list[str]]:
     """The defect map of one wafer, and notes.
 
@@ -79,47 +51,55 @@ def place(info: WaferInfo, columns: Mapping[str, NDArray], grid: Grid, where: st
     ------
     FormatError
         ``klarf.columns``: neither XINDEX YINDEX XREL YREL nor X Y; ``klarf.number``: a place that is no number of a
-        sensible size.
+        sensible size, in any row.
     """
     notes: list[str] = []
-    with np.errstate(over="ignore", invalid="ignore"):
-        xy, indexed = _coordinates(columns, grid, notes, where)
+    columns = _with_die(columns, grid, info.radius_um, notes)
+    xy, on_dies = _coordinates(columns, grid, notes, where)
     index = None
-    if indexed and (grid.mark != "DOWN" or grid.mirrored):
-        index = np.column_stack((columns["XINDEX"], columns["YINDEX"])).astype(np.float64)
+    if (grid.mark != "DOWN" or grid.mirrored) and all(n in columns and columns[n].dtype.kind in "if" for n in _INDEX):
+        index = np.column_stack([columns[n] for n in _INDEX]).astype(np.float64)
     dies = _whole_dies(grid.plan, where)
     corner = (-grid.center_um[0], -grid.center_um[1])
     if grid.origin_shifts:
-        reading, why = klarf_origin.decide(grid.origin_shifts, xy, columns, (dies, grid.pitch_um, corner), info.radius_um)
+        # X and Y stay where they are, whatever the dies' place is.
+        moving = xy if on_dies else xy[:0]
+        reading, why = klarf_origin.decide(grid.origin_shifts, moving, columns, (dies, grid.pitch_um, corner), info.radius_um)
         shift = grid.origin_shifts[reading]
         notes.append(f"die origin: DieOrigin read as {reading}, moved by {shift[0]:g} {shift[1]:g} um; {why}")
-        xy, corner = xy + np.array(shift), (corner[0] + shift[0], corner[1] + shift[1])
-    placed = _Placed(xy, index, dies, grid.pitch_um, corner)
-    for _ in range(MARKS.index(grid.mark)):
-        placed = placed.quarter_turn()
+        xy, corner = xy + np.array(shift) * on_dies, (corner[0] + shift[0], corner[1] + shift[1])
+    placed = Placed(xy, index, dies, grid.pitch_um, corner).notch_down(grid.mark)
     if grid.mark != "DOWN":
         notes.append(f"turned: the file has its notch {grid.mark}, the map has it DOWN")
     if grid.mirrored:
-        placed = placed.mirror()
+        placed = placed.flipped(0)
         notes.append("mirrored: the file says CoordinatesMirrored, the map is seen from the front")
     attributes = {k: v for k, v in columns.items() if k not in {"X", "Y", "XREL", "YREL"}}
     if placed.index is not None:
-        for i, name in enumerate(("XINDEX", "YINDEX")):
+        for i, name in enumerate(_INDEX):
             attributes[name] = placed.index[:, i].astype(columns[name].dtype)
     result = DefectMap(
         info=info,
         xy_um=np.ascontiguousarray(placed.xy, dtype=np.float64),
         pitch_um=placed.pitch,
-        origin_um=(placed.origin[0] + 0.0, placed.origin[1] + 0.0),
+        origin_um=None if placed.origin is None else (placed.origin[0] + 0.0, placed.origin[1] + 0.0),
         dies=None if placed.dies is None else np.ascontiguousarray(placed.dies, dtype=np.int32),
         attributes=attributes,
     )
     return result, notes
 
 
+def _with_die(columns: Mapping[str, NDArray], grid: Grid, radius_um: float, notes: list[str]) -> Mapping[str, NDArray]:
+    """``columns`` with die (0, 0) for every defect, where the file names no dies and one die holds the wafer: no pattern, no dies."""
+    if {*_INDEX, "X", "Y"} & columns.keys() or not {"XREL", "YREL"} <= columns.keys() or min(grid.pitch_um) < radius_um:
+        return columns
+    notes.append("no XINDEX YINDEX: one die is as large as the wafer, all defects are taken to lie on it")
+    return {**columns, **{name: np.zeros(len(columns["XREL"]), np.int32) for name in _INDEX}}
+
+
 def _coordinates(columns: Mapping[str, NDArray], grid: Grid, notes: list[str], where: str) -> tuple[NDArray[np.float64], bool]:
-    """Places seen from the wafer centre, and whether die indices gave them."""
-    for names in (("XINDEX", "YINDEX", "XREL", "YREL"), ("X", "Y")):
+    """Places seen from the wafer centre, and whether they were given on dies."""
+    for names in ((*_INDEX, "XREL", "YREL"), ("X", "Y")):
         if all(n in columns for n in names):
             break
     else:
@@ -131,29 +111,38 @@ def _coordinates(columns: Mapping[str, NDArray], grid: Grid, notes: list[str], w
             action="Let the tool export the defects' coordinates.",
         )
     if any(columns[n].dtype.kind not in "if" for n in names):
-        raise FormatError(
-            "klarf.number",
-            where=where,
-            expected=f"numbers in {' '.join(names)}",
-            got="words",
-            action="Export the file again: its coordinates are damaged.",
-        )
+        raise _no_place(names, where, "words")
     rows = len(columns[names[0]])
     xy = np.empty((rows, 2))
     off = 0
     # Block by block: intermediate arrays of all defects would cost more than the sums.
     for block in (slice(i, i + _BLOCK) for i in range(0, rows, _BLOCK)):
         outside = np.zeros(len(xy[block]), dtype=np.bool_)
-        for i, (pitch, center) in enumerate(zip(grid.pitch_um, grid.center_um, strict=True)):
-            place = columns[names[-2 + i]][block]
-            if names[0] == "XINDEX":
-                outside |= (place < -_ON_DIE_TOLERANCE_UM) | (place > pitch + _ON_DIE_TOLERANCE_UM)
-                place = columns[names[i]][block] * np.float64(pitch) + place
-            xy[block, i] = place - center
+        with np.errstate(over="ignore", invalid="ignore"):
+            for i, (pitch, center) in enumerate(zip(grid.pitch_um, grid.center_um, strict=True)):
+                place = columns[names[-2 + i]][block]
+                if names[0] == _INDEX[0]:
+                    outside |= (place < -_ON_DIE_TOLERANCE_UM) | (place > pitch + _ON_DIE_TOLERANCE_UM)
+                    place = columns[names[i]][block] * np.float64(pitch) + place
+                xy[block, i] = place - center
+        usable = (np.abs(xy[block]) <= _LARGEST_UM).all(axis=1)  # also refuses NaN
+        if not usable.all():
+            row = block.start + int(usable.argmin())
+            raise _no_place(names, where, f"{' '.join(f'{columns[n][row]:g}' for n in names)} in row {row + 1} of the list")
         off += int(np.count_nonzero(outside))
     if off:
         notes.append(f"off die: {off} of {rows} defects have XREL or YREL outside 0 to DiePitch")
-    return xy, names[0] == "XINDEX"
+    return xy, names[0] == _INDEX[0]
+
+
+def _no_place(names: Sequence[str], where: str, got: str) -> FormatError:
+    return FormatError(
+        "klarf.number",
+        where=where,
+        expected=f"numbers in {' '.join(names)}",
+        got=got,
+        action="Export the file again: its coordinates are damaged.",
+    )
 
 
 def _whole_dies(plan: NDArray[np.int64] | None, where: str) -> NDArray[np.int64] | None:

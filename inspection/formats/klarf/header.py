@@ -12,8 +12,9 @@ import numpy as np
 from inspection.errors import FormatError
 from inspection.formats.klarf import origin as klarf_origin
 from inspection.formats.klarf import size
-from inspection.formats.klarf.frame import MARKS, Grid
+from inspection.formats.klarf.frame import Grid
 from inspection.formats.klarf.rowtext import number
+from inspection.formats.notch import MARKS
 from inspection.wafer.maps import WaferInfo
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ UNITS_PER_UM_1 = 1.0
 UNITS_PER_UM_18 = 1e3
 """Lengths: 1.0 to 1.2 are in um, 1.8 in nm. Dividing keeps the exact decimal, multiplying by 1e-3 would not."""
 
-_DATE = re.compile(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})")
-_TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
+_DATE = re.compile(r"(\d{1,4})[-/.](\d{1,2}|[A-Z]{3})[A-Z]*[-/.](\d{1,4})", re.IGNORECASE)
+_TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)? ?([AP]M)? ?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _NO_NAME = ("", "NONE", "NA")
 _UNSET = datetime(1970, 1, 1, tzinfo=UTC)
 """How tools write a clock that was never set."""
@@ -45,26 +47,30 @@ def timestamp(tokens: Sequence[str]) -> datetime | None:
     """UTC time of `MM-DD-YY HH:MM:SS`, with 2 or 4 digits of year, or ISO 8601; None where it is no time.
 
     A time without zone is taken as UTC. Where the first number cannot be a month and the second can, they change
-    places.
+    places; a month may be a name, and the hours end with AM or PM.
     """
     joined = " ".join(tokens).strip()
     date = _DATE.match(joined)
     if date is None:
         return None
-    one, two, three = (int(g) for g in date.groups())
+    named = date[2].upper() in _MONTHS
+    if not (named or date[2].isdigit()):
+        return None
+    one, two, three = int(date[1]), _MONTHS.index(date[2].upper()) + 1 if named else int(date[2]), int(date[3])
     if len(date[1]) == len("2000"):
         year, month, day = one, two, three
     else:
-        month, day, year = one, two, three
+        month, day, year = (two, one, three) if named else (one, two, three)
         if len(date[3]) <= len("00"):
             year += 1900 if year >= _CENTURY_TURN else 2000
     if month > 12 >= day:
         month, day = day, month
     clock = _TIME.match(joined[date.end() :].lstrip(" T"))
-    hour, minute, second, fraction, zone = clock.groups() if clock else ("0", "0", "0", None, None)
+    hour, minute, second, fraction, half, zone = clock.groups() if clock else ("0", "0", "0", None, None, None)
     microsecond = int((fraction or "0")[:6].ljust(6, "0"))
     try:
-        local = datetime(year, month, day, int(hour), int(minute), int(second or 0), microsecond, tzinfo=UTC)
+        hours = int(hour) if half is None else int(hour) % 12 + 12 * (half.upper() == "PM")
+        local = datetime(year, month, day, hours, int(minute), int(second or 0), microsecond, tzinfo=UTC)
         return local - _offset(zone)
     except (ValueError, OverflowError):
         return None
@@ -137,9 +143,10 @@ def grid(fields: Fields, plan: NDArray[np.int64] | None, notes: list[str], units
         shifts = klarf_origin.readings((origin[0], origin[1]), pitch, units_per_um) if any(origin) else {}
     elif origin:
         notes.append(f"die origin: DieOrigin {' '.join(fields['dieorigin'])[:40]} is not used, it is no pair of numbers")
-    if _one(fields, "coordinatescentered", upper=True) == "YES":
-        notes.append("centred: CoordinatesCentered is not used, SampleCenterLocation places the wafer")
-    mark = _one(fields, "orientationmarklocation", upper=True) or "DOWN"
+    mark = _one(fields, "orientationmarklocation", upper=True) or ""
+    if mark in _NO_NAME:
+        notes.append("no mark: OrientationMarkLocation is not said, the notch is taken to be DOWN")
+        mark = "DOWN"
     mark = _MARKS.get(mark.removesuffix(".0"), mark)
     if mark not in MARKS:
         raise FormatError(

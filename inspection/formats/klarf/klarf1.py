@@ -1,13 +1,11 @@
-"""KLARF 1.0, 1.1 and 1.2: the line family.
+"""KLARF 1.0, 1.1, 1.2 and 1.7: the line family.
 
-A wafer reaches from its WaferID to the next one; specs, geometry and identity carry over until they are said again. The
-whole file is read before the first wafer is given out, so a damaged file gives an error and no wafer.
+The whole file is read before the first wafer is given out, so a damaged file gives an error and no wafer.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,22 +13,11 @@ import numpy as np
 from inspection.errors import FormatError
 from inspection.formats.klarf import header
 from inspection.formats.klarf import summary as klarf_summary
+from inspection.formats.klarf.collect import collect
 from inspection.formats.klarf.frame import place
-from inspection.formats.klarf.images import Spec
 from inspection.formats.klarf.lists import DefectLists
 from inspection.formats.klarf.rowtext import number
-from inspection.formats.klarf.tokens import (
-    DEFECT_LIST,
-    END_OF_FILE,
-    MORE_ROWS,
-    Lines,
-    has_end,
-    line_of,
-    load,
-    records,
-    truncated,
-    words,
-)
+from inspection.formats.klarf.tokens import Lines, has_end, load, truncated, with_points
 from inspection.wafer.maps import SourceWafer
 
 if TYPE_CHECKING:
@@ -39,48 +26,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inspection.formats.klarf.lists import RawList
-    from inspection.formats.klarf.tokens import Record
+    from inspection.formats.klarf.collect import RawWafer
     from inspection.params import Ingest
 
-VERSIONS = ((1, 0), (1, 1), (1, 2))
-_HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:[A-Za-z][^;]*+;\s*+){0,8}?FileVersion\s+[0-9]", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z_][\w.\-/#%]*")
-_OF_ONE_WAFER = ("slot", "slotid", "slotnumber", "waferscribe", "processequipmentidlist")
-_OPENING = (
-    *("slot", "slotid", "samplecenterlocation", "lotid", "deviceid", "stepid", "setupid", "resulttimestamp"),
-    *("samplesize", "diepitch", "dieorigin", "orientationmarklocation", "coordinatesmirrored", "inspectionstationid"),
-)
-"""Behind a summary these speak of the next wafer, whose WaferID is still to come."""
+VERSIONS = ((1, 0), (1, 1), (1, 2), (1, 7))
+"""Those seen; others of the same form are read alike, with a note."""
 
-_COUNTED = ("processequipmentidlist", "classlookup")
+_HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:[A-Za-z][^;]*+;\s*+){0,8}?FileVersion:?\s+[0-9]", re.IGNORECASE)
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - one signature for all formats
     """Whether a file that begins with ``head`` is of the line family, of whatever version."""
     return _HEAD.match(head) is not None
-
-
-@dataclass(slots=True)
-class _Wafer:
-    """A wafer while its records come in; ``fields`` carries over to the next one."""
-
-    fields: dict[str, list[str]]
-    at: int = 0
-    named: bool = False
-    closed: bool = False
-    plan: list[tuple[list[str], float | None, int]] = field(default_factory=list)
-    areas: dict[int, float] = field(default_factory=dict)
-    test: int = 1
-    tested: bool = False
-    lists: list[RawList] = field(default_factory=list)
-    summary_names: list[str] = field(default_factory=list)
-    summary: list[klarf_summary.Declared] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def next(self, at: int) -> _Wafer:
-        fields = {k: v for k, v in self.fields.items() if k not in _OF_ONE_WAFER}
-        return _Wafer(fields, at, plan=self.plan, summary_names=self.summary_names)
 
 
 def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
@@ -97,92 +54,18 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     FormatError
         The file is cut, damaged, of another version or beyond a limit; the reason says where.
     """
-    data = load(path, limits)
+    data, notes = with_points(load(path, limits))
     if not has_end(data):
         raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
-    wafers, spec_notes = _collect(data, limits)
+    wafers = collect(data, limits, notes)
     lists = DefectLists.decide(data, [w.lists for w in wafers])
     lines = Lines(data)
     for wafer in wafers:
-        wafer.notes += spec_notes
+        wafer.notes += notes
     yield from [_finish(wafer, lists.columns(data, index, limits), lines, index) for index, wafer in enumerate(wafers)]
 
 
-def _collect(data: bytes, limits: Ingest) -> tuple[list[_Wafer], list[str]]:
-    wafer, done = _Wafer({}), []
-    notes: list[str] = []
-    spec: Spec | None = None
-    for record in records(data):
-        if record.name == END_OF_FILE:
-            break
-        if record.name in (DEFECT_LIST, MORE_ROWS):
-            if record.name == MORE_ROWS and not wafer.lists:
-                raise _syntax(data, record, "a record's name", "rows outside a DefectList")
-            if spec is None:
-                raise _syntax(data, record, "DefectRecordSpec before DefectList", "none")
-            wafer.lists.append((spec, record.parts, record.at))
-            continue
-        tokens = words(data[slice(*record.parts[0])])
-        if record.name == "defectrecordspec":
-            spec = _spec(data, record, tokens, wafer.fields.get("tiffspec", []), notes)
-            continue
-        if _begins_wafer(wafer, record):
-            done.append(wafer)
-            wafer = wafer.next(record.at)
-            if len(done) >= limits.max_wafers:
-                raise _syntax(data, record, f"at most {limits.max_wafers} wafers", "more")
-        _take(wafer, record, tokens)
-    if wafer.named or wafer.lists or not done:
-        done.append(wafer)
-    return done, notes
-
-
-def _begins_wafer(wafer: _Wafer, record: Record) -> bool:
-    """Whether ``record`` belongs to the next wafer: a second WaferID, or a wafer's own field behind the summary."""
-    if record.name == "waferid":
-        return wafer.named or bool(wafer.lists)
-    return wafer.closed and record.name in _OPENING
-
-
-def _take(wafer: _Wafer, record: Record, tokens: list[str]) -> None:
-    """Put one record where it belongs."""
-    name = record.name
-    if name == "waferid":
-        wafer.named, wafer.at = True, record.at
-    if name == "inspectiontest":
-        if not wafer.tested:
-            # The plan of the wafer before was only lent until this wafer says its own.
-            wafer.plan, wafer.tested = [], True
-        wafer.test = int(number(tokens[0])) if tokens and np.isfinite(number(tokens[0])) else wafer.test
-    elif name == "sampletestplan":
-        if not wafer.tested:
-            wafer.plan, wafer.tested = [], True
-        wafer.plan.append((tokens[1:], number(tokens[0]) if tokens else None, record.at))
-    elif name == "areapertest":
-        if tokens and np.isfinite(number(tokens[0])):
-            wafer.areas[wafer.test] = number(tokens[0])
-    elif name == "summaryspec":
-        wafer.summary_names = tokens[1:]
-    elif name == "summarylist":
-        wafer.summary += klarf_summary.declared(wafer.summary_names, tokens, wafer.areas)
-        wafer.closed = bool(wafer.lists)
-    else:
-        wafer.fields[name] = tokens[1:] if name in _COUNTED else tokens
-
-
-def _spec(data: bytes, record: Record, tokens: list[str], tiff: list[str], notes: list[str]) -> Spec:
-    names = tuple(t.upper() for t in tokens[1:])
-    if not names or len(set(names)) != len(names) or not all(map(_NAME.fullmatch, names)):
-        raise _syntax(data, record, "DefectRecordSpec: a count and different column names", " ".join(tokens[:12]))
-    if number(tokens[0]) != len(names):
-        notes.append(f"spec: DefectRecordSpec declares {tokens[0][:20]} columns and names {len(names)}")
-    per_image = 2
-    if len(tiff) > 1 and tiff[0].startswith("6.1") and tiff[1].isdecimal() and 0 < int(tiff[1]) < 1000:
-        per_image = int(tiff[1])
-    return Spec(names, per_image)
-
-
-def _finish(wafer: _Wafer, columns: dict[str, NDArray], lines: Lines, index: int) -> SourceWafer:
+def _finish(wafer: RawWafer, columns: dict[str, NDArray], lines: Lines, index: int) -> SourceWafer:
     where = f"{lines.of(wafer.at)}, wafer {' '.join(wafer.fields.get('waferid', ['?']))[:40]}"
     notes = wafer.notes
     if not wafer.lists:
@@ -197,20 +80,36 @@ def _finish(wafer: _Wafer, columns: dict[str, NDArray], lines: Lines, index: int
         notes.append("no DefectList: the summary declares no defect")
     if not wafer.named:
         notes.append("no WaferID")
-    _check_version(wafer, where)
+    _check_version(wafer, where, notes)
     plan = [header.die_indices(t, n, notes, lines.of(at)) for t, n, at in wafer.plan]
     dies = np.concatenate(plan) if plan else None
     info = header.info(wafer.fields, notes, header.UNITS_PER_UM_1, where)
     grid = header.grid(wafer.fields, dies, notes, header.UNITS_PER_UM_1, where)
     made, more = place(info, columns, grid, where)
+    _check_end(wafer, made.defects, lines)
     notes += more + klarf_summary.notes(wafer.summary, columns, made.defects, made.dies)
     classes = header.class_names(wafer.fields.get("classlookup", []))
     return SourceWafer(index=index, map=made, notes=tuple(notes), classes=classes)
 
 
-def _check_version(wafer: _Wafer, where: str) -> None:
+def _check_end(wafer: RawWafer, defects: int, lines: Lines) -> None:
+    """A list without its `;` is whole only if the summary says so."""
+    if wafer.open_list_at is not None and sum(row.defects or 0 for row in wafer.summary) != defects:
+        raise FormatError(
+            "klarf.truncated",
+            where=lines.of(wafer.open_list_at),
+            expected="`;` at the end of DefectList, or as many rows as the summary declares",
+            got=f"{defects} rows",
+            action="The file is cut or still being written: hand it in again when it is complete.",
+        )
+
+
+def _check_version(wafer: RawWafer, where: str, notes: list[str]) -> None:
     version = wafer.fields.get("fileversion", [])
-    if tuple(number(t) for t in version) not in VERSIONS:
+    numbers = tuple(number(t) for t in " ".join(version).replace(".", " ").split())
+    if numbers in VERSIONS:
+        return
+    if len(numbers) != 2 or numbers[0] != 1 or not numbers[1] >= 0:
         raise FormatError(
             "klarf.version",
             where=where,
@@ -218,13 +117,4 @@ def _check_version(wafer: _Wafer, where: str) -> None:
             got=" ".join(version)[:40] or "none",
             action="Let the tool export KLARF 1.2 or 1.8.",
         )
-
-
-def _syntax(data: bytes, record: Record, expected: str, got: str) -> FormatError:
-    return FormatError(
-        "klarf.syntax",
-        where=line_of(data, record.at),
-        expected=expected,
-        got=got,
-        action="Export the file again: this record is damaged.",
-    )
+    notes.append(f"version: FileVersion {' '.join(version)[:40]} is read as 1.2, lengths in um")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from inspection.params import Ingest
 
 VERSION = "1.8"
-_HEAD = re.compile(rb'(?:\xef\xbb\xbf)?\s*Record\s+FileRecord\s+"', re.IGNORECASE)
+_HEAD = re.compile(rb'(?:\xef\xbb\xbf)?\s*Record\s+FileRecord\s+"?[0-9]', re.IGNORECASE)
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - one signature for all formats

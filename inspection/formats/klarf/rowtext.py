@@ -34,7 +34,15 @@ _read_plainly: list[int] = []
 _PART = 4 << 20
 """Bytes of one thread's part, at least."""
 
-NOT_A_NUMBER = frozenset(("NA", "N/A", "NULL", "nan"))
+_MISSING = frozenset(
+    (
+        *("NA", "N/A", "#N/A", "NULL", "NAN", "-NAN", "NAN(IND)", "-NAN(IND)"),
+        *("1.#QNAN", "-1.#QNAN", "1.#SNAN", "-1.#SNAN", "1.#IND", "-1.#IND", "1.#INF", "-1.#INF"),
+    )
+)
+"""How tools, and the C libraries below them, write that nothing was measured."""
+
+_FORTRAN = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)[Dd][+-]?\d+")
 _LONGEST_LINE = 1 << 12
 _NEW_LINE = ord("\n")
 _KERNEL = "inspection.formats.klarf.kernel"
@@ -123,7 +131,12 @@ def number(word: str) -> float:
     try:
         return float(word) if "_" not in word else float("nan")
     except ValueError:
-        return float("nan")
+        return float(word.upper().replace("D", "E")) if _FORTRAN.fullmatch(word) else float("nan")
+
+
+def missing(word: str) -> bool:
+    """Whether ``word`` stands where nothing was measured."""
+    return word.upper() in _MISSING
 
 
 def spread(work: Callable[..., Any], parts: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from inspection.formats.klarf import kernel, scan
-from inspection.formats.klarf.rowtext import NOT_A_NUMBER, Tokens, line_end, parts_of, spread
+from inspection.formats.klarf.rowtext import Tokens, line_end, missing, parts_of, spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,6 +131,6 @@ class _Reader:
                     return False
             elif kernel.take(tokens.values, starts, block, place, unit, out):
                 odd = (starts[:-1] if place >= 0 else starts[1:])[np.isnan(out)] + place
-                if not NOT_A_NUMBER.issuperset(tokens.texts(odd)):
+                if not all(map(missing, tokens.texts(odd))):
                     return False
         return True

@@ -1,46 +1,31 @@
-"""Records of the line family of KLARF: where each one begins and ends, without believing any count."""
+"""The text of a KLARF file: its size held, its end looked for, its lines counted, its words and the file names between its rows."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inspection.errors import FormatError
+from inspection.formats.sizes import check_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from inspection.params import Ingest
 
-DEFECT_LIST = "defectlist"
-MORE_ROWS = ""
-"""Name of a record that starts with a number: further rows of the list before it, behind some other record."""
-
 END_OF_FILE = "endoffile"
-_BLANK = b" \t\r\n\f\v\x00\x1a"
+BLANK = b" \t\r\n\f\v\x00\x1a"
 
-_SPACE = re.compile(rb"[\s\x00\x1a]*+")
-_WORD = re.compile(rb'[^\s;"]++')
-_LAST_ROW = re.compile(rb";(?!\s*+[-+.0-9])")
-_ROW_BEHIND = re.compile(rb";\s*+[-+.0-9]")
-_BODY = re.compile(rb'((?:[^;"]++|"[^"\r\n]*+")*+);')
-_NOISE_NAME = rb"(?:TiffFileName|FILENAME)"
-_NOISE = re.compile(_NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*+"|[^\s;"]++)[ \t]*+;?', re.IGNORECASE)
-_NOISE_AT_END = re.compile(rb"(?<!\S)" + _NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*"|[^\s;"]+)\s*\Z', re.IGNORECASE)
-_EMPTY_NOISE = re.compile(_NOISE_NAME + rb"[ \t]*+;", re.IGNORECASE)
-_TOKEN = re.compile(rb'"([^"]*)"|([^\s"]+)')
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record: ``name`` in lower case, byte ranges of its content (several for a defect list), where it begins."""
-
-    name: str
-    parts: tuple[tuple[int, int], ...]
-    at: int
+NOISE_NAME = rb"(?:TiffFileName|FILENAME)"
+_FILE_WITH_BLANKS = rb'[^;"\r\n]*\.[A-Z]\w{0,4}(?=[ \t]*+[;\r\n])'
+NOISE = re.compile(NOISE_NAME + rb'[ \t]++(?:"[^"\r\n]*+"|' + _FILE_WITH_BLANKS + rb'|[^\s;"]++)[ \t]*+;?', re.IGNORECASE)
+_LONGEST_LINE, _MOST_COMMAS = 4096, 10_000
+_DECIMAL_POINT = re.compile(
+    rb'"[^"\r\n]*+"|(?:TiffSpec|FileVersion|TiffFileName)\s[^;]*+|(?<![^\s;])([-+]?\d*\.\d+(?:E[-+]?\d+)?)(?![^\s;])', re.IGNORECASE
+)
+_DECIMAL_COMMA = re.compile(rb'"[^"\r\n]*+"|(?<![^\s;])([-+]?\d*),(?=\d++(?:E[-+]?\d++)?(?![^\s;]))', re.IGNORECASE)
+_TOKEN = re.compile(rb'"([^"\r\n]*)(?:"|(?=[\r\n]|\Z))|([^\s"]+)')
 
 
 def load(path: Path, limits: Ingest) -> bytes:
@@ -51,16 +36,32 @@ def load(path: Path, limits: Ingest) -> bytes:
     FormatError
         ``file.size``: larger than the limit.
     """
-    size = path.stat().st_size
-    if size > limits.max_file_bytes:
-        raise FormatError(
-            "file.size",
-            where=path.name,
-            expected=f"at most {limits.max_file_mb} MiB",
-            got=f"{size / 2**20:.1f} MiB",
-            action="Raise ingest.max_file_mb in params.yaml if the file is meant to be that large.",
-        )
+    check_size(path, limits)
     return path.read_bytes()
+
+
+def with_points(data: bytes) -> tuple[bytes, list[str]]:
+    """``data`` with points for the decimal commas of a tool that writes in its country's way, and a note if there were some.
+
+    No comma has a meaning of its own outside quotes, but beside numbers with points one is damage and stays. Length and lines stay as
+    they are.
+    """
+    if not _has_decimal_comma(data) or any(m[1] for m in _DECIMAL_POINT.finditer(data)):
+        return data, []
+    return _DECIMAL_COMMA.sub(lambda m: m[0] if m[1] is None else m[1] + b".", data), ["decimal commas: read as points"]
+
+
+def _has_decimal_comma(data: bytes) -> bool:
+    # Comma by comma: most files have a few in their names, and the expression would take longer for all the rest than reading it does.
+    at, looked = data.find(b","), 0
+    while at >= 0 and looked < _MOST_COMMAS:
+        if data[at - 1 : at].isdigit() and data[at + 1 : at + 2].isdigit():
+            looked += 1
+            before = data[max(0, at - _LONGEST_LINE) : at]
+            if not before[max(before.rfind(b"\n"), before.rfind(b"\r")) + 1 :].count(b'"') % 2:
+                return True
+        at = data.find(b",", at + 1)
+    return False
 
 
 def line_of(data: bytes, at: int) -> str:
@@ -88,8 +89,8 @@ class Lines:
 
 def has_end(data: bytes) -> bool:
     """Whether the last 128 bytes, blanks behind it left out, say EndOfFile: a file still being written has none yet."""
-    tail = data[-256:] if data[-256:].rstrip(_BLANK) else data.rstrip(_BLANK)
-    return END_OF_FILE.encode() in tail.rstrip(_BLANK)[-128:].lower()
+    tail = data[-256:] if data[-256:].rstrip(BLANK) else data.rstrip(BLANK)
+    return END_OF_FILE.encode() in tail.rstrip(BLANK)[-128:].lower()
 
 
 def truncated(data: bytes, at: int, expected: str, got: str) -> FormatError:
@@ -103,87 +104,15 @@ def truncated(data: bytes, at: int, expected: str, got: str) -> FormatError:
     )
 
 
-def text(raw: bytes) -> str:
-    """Characters of a header string; Latin-1 where the bytes are not UTF-8, as older tools write."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def words(raw: bytes) -> list[str]:
-    """Tokens of a record's content; quotes are taken off and keep the blanks between them."""
-    return [text(m[1] if m[1] is not None else m[2]) for m in _TOKEN.finditer(raw)]
-
-
-def has_noise(data: bytes, begin: int, end: int) -> bool:
-    """Whether a range of a file holds a file-name line."""
-    # A search for one letter costs a thousandth of the expression, and rows of numbers have none.
-    letters = any(data.find(letter, begin, end) >= 0 for letter in (b"F", b"f"))
-    return letters and _NOISE.search(data, begin, end) is not None
-
-
-def without_noise(raw: bytes) -> bytes:
-    """Rows without the file-name lines that tools write between them; length and lines stay as they are."""
-    return _NOISE.sub(lambda m: b" " * len(m[0]), raw)
-
-
-def records(data: bytes) -> Iterator[Record]:
-    """All records in order, the last one being EndOfFile.
+def refuse_trailing(data: bytes, at: int) -> None:
+    """Refuse content behind the EndOfFile that ends at ``at``.
 
     Raises
     ------
     FormatError
-        ``klarf.truncated`` where the content stops before EndOfFile; ``klarf.syntax`` for a stray quote;
-        ``klarf.trailing`` for content behind EndOfFile.
+        ``klarf.trailing``.
     """
-    at = 3 if data.startswith(b"\xef\xbb\xbf") else 0
-    while True:
-        at = _skip(data, at)
-        if at == len(data):
-            raise truncated(data, at, "EndOfFile as the last record", "the end of the file")
-        if data[at : at + 1] == b";":
-            at += 1
-            continue
-        if noise := _NOISE.match(data, at) or _EMPTY_NOISE.match(data, at):
-            at = noise.end()
-            continue
-        word = _WORD.match(data, at)
-        if word is None:
-            raise FormatError(
-                "klarf.syntax",
-                where=line_of(data, at),
-                expected="the name of a record",
-                got=text(data[at : at + 40]),
-                action="Export the file again: a quote is missing or one too many.",
-            )
-        name = text(word[0]).lower()
-        if name == END_OF_FILE:
-            _refuse_trailing(data, word.end())
-            yield Record(name, (), at)
-            return
-        if name == DEFECT_LIST:
-            parts, end = _list_parts(data, word.end())
-            yield Record(name, parts, at)
-        else:
-            more = name[0] in "+-.0123456789"
-            begin = at if more else word.end()
-            body = _BODY.match(data, begin)
-            if body is None:
-                raise truncated(data, at, f"`;` at the end of record {text(word[0])[:40]}", "none")
-            end = body.end()
-            yield Record(MORE_ROWS if more else name, (body.span(1),), at)
-        at = end
-
-
-def _skip(data: bytes, at: int) -> int:
-    space = _SPACE.match(data, at)
-    return at if space is None else space.end()
-
-
-def _refuse_trailing(data: bytes, at: int) -> None:
-    rest = data[at:].lstrip(_BLANK)
-    rest = rest[1:].strip(_BLANK) if rest.startswith(b";") else rest
+    rest = data[at:].strip(BLANK + b";")
     if rest:
         raise FormatError(
             "klarf.trailing",
@@ -194,38 +123,26 @@ def _refuse_trailing(data: bytes, at: int) -> None:
         )
 
 
-def _list_end(data: bytes, begin: int) -> int:
-    """Place of the `;` behind which no further row stands and that no quotes enclose; -1 where there is none."""
-    at, quoted = begin, False
-    while (semicolon := data.find(b";", at)) >= 0:
-        if _ROW_BEHIND.match(data, semicolon) is not None:  # many of them, if each row has its own
-            end = _LAST_ROW.search(data, semicolon)
-            if end is None:
-                return -1
-            semicolon = end.start()
-        if data.find(b'"', at, semicolon) >= 0 and data.count(b'"', at, semicolon) % 2:
-            quoted = not quoted
-        if not quoted:
-            return semicolon
-        at = semicolon + 1
-    return -1
+def text(raw: bytes) -> str:
+    """Characters of a header string; Latin-1 where the bytes are not UTF-8, as older tools write."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
-def _list_parts(data: bytes, at: int) -> tuple[tuple[tuple[int, int], ...], int]:
-    """Byte ranges of the rows of one defect list, and the place behind its `;` (not that of a file-name record)."""
-    parts: list[tuple[int, int]] = []
-    begin = at
-    while True:
-        semicolon = _list_end(data, begin)
-        if semicolon < 0:
-            raise truncated(data, begin, "`;` at the end of DefectList", "none")
-        tail_at = max(begin, semicolon - 4096)
-        noise = _NOISE_AT_END.search(data[tail_at:semicolon])
-        if noise is None:
-            parts.append((begin, semicolon))
-            return tuple(parts), semicolon + 1
-        parts.append((begin, tail_at + noise.start()))
-        begin = at = semicolon + 1
-        ahead = _skip(data, begin)
-        if data[ahead : ahead + 1].isalpha() and not _NOISE.match(data, ahead):
-            return tuple(parts), begin
+def words(raw: bytes) -> list[str]:
+    """Tokens of a record's content; quotes are taken off and keep the blanks between them. A line's end closes them."""
+    return [text(m[1] if m[1] is not None else m[2]) for m in _TOKEN.finditer(raw)]
+
+
+def has_noise(data: bytes, begin: int, end: int) -> bool:
+    """Whether a range of a file holds a file-name line."""
+    # A search for one letter costs a thousandth of the expression, and rows of numbers have none.
+    letters = any(data.find(letter, begin, end) >= 0 for letter in (b"F", b"f"))
+    return letters and NOISE.search(data, begin, end) is not None
+
+
+def without_noise(raw: bytes) -> bytes:
+    """Rows without the file-name lines that tools write between them; length and lines stay as they are."""
+    return NOISE.sub(lambda m: b" " * len(m[0]), raw)

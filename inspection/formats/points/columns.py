@@ -108,32 +108,41 @@ def resolve(header: Sequence[str], given: Mapping[str, str]) -> Columns | None:
         ``points.columns``: a name of ``given`` that the header lacks, or a column that is there twice.
     """
     names = tuple(name.strip() for name in header)
-    squashed = [_squash(name) for name in names]
+    stems = [squashed(name) for name in names]
     at: dict[str, int] = {}
     for meaning, name in given.items():
         at[meaning] = _named(names, name)
     for pair in _PAIRS:
         if not {f"x{pair}", f"y{pair}"} & at.keys():
-            at.update(_pair(pair, squashed, set(at.values())))
+            at.update(_pair(pair, stems, set(at.values())))
     for fact, usual in FACTS.items():
         if fact not in at:
-            places = [i for i, (stem, unit) in enumerate(squashed) if stem in usual and i not in at.values()]
-            if places and (fact == "diameter" or squashed[places[0]][1] is None):
-                at[fact] = min(places, key=lambda i: (usual.index(squashed[i][0]), i))
+            places = [i for i, (stem, unit) in enumerate(stems) if stem in usual and i not in at.values()]
+            if places and (fact == "diameter" or stems[places[0]][1] is None):
+                at[fact] = min(places, key=lambda i: (usual.index(stems[i][0]), i))
     whole = {"x", "y"} <= at.keys() or {"xindex", "yindex", "xrel", "yrel"} <= at.keys()
     if not whole:
         return None
     twice = [names[i] for i in at.values() if names.count(names[i]) > 1]
     if twice:
         raise _columns_error("each column once", f"{twice[0]!r} twice")
-    return Columns(at, {m: squashed[i][1] for m, i in at.items()}, names)
+    return Columns(at, {m: stems[i][1] for m, i in at.items()}, names)
 
 
-def _squash(name: str) -> tuple[str, str | None]:
+def _words(name: str) -> list[str]:
+    return re.sub(r"[^a-z0-9]+", " ", name.lower().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")).split()
+
+
+def squashed(name: str) -> tuple[str, str | None]:
     """A name without case and punctuation, and its unit."""
-    words = re.sub(r"[^a-z0-9]+", " ", name.lower().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")).split()
+    words = _words(name)
     unit = _UNITS.get(words[-1]) if len(words) > 1 else None
     return "".join(words[:-1] if unit else words), unit
+
+
+def unit_of(cell: str) -> str | None:
+    """The unit that a cell names, in whatever brackets: ``(um)``; None where it names none."""
+    return _UNITS.get("".join(_words(cell)))
 
 
 def _named(names: Sequence[str], name: str) -> int:
@@ -145,9 +154,9 @@ def _named(names: Sequence[str], name: str) -> int:
     return exact[0]
 
 
-def _pair(pair: str, squashed: Sequence[tuple[str, str | None]], taken: set[int]) -> dict[str, int]:
+def _pair(pair: str, stems: Sequence[tuple[str, str | None]], taken: set[int]) -> dict[str, int]:
     """The best pair of columns of one kind, both in the same unit; empty where there is none."""
-    free = {s: i for i, s in reversed(list(enumerate(squashed))) if i not in taken}
+    free = {s: i for i, s in reversed(list(enumerate(stems))) if i not in taken}
     for template, unit in _candidates(pair):
         x, y = (free.get((template.format(axis), unit)) for axis in "xy")
         if x is not None and y is not None:

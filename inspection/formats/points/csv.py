@@ -1,4 +1,4 @@
-"""Text tables of points: which dialect a file is written in, and its rows as one Arrow table.
+"""The rows of a text table of points as one Arrow table.
 
 Comma, semicolon, tab or bar between the cells; quotes, a byte order mark, comment lines that begin with ``#``; with any delimiter but the
 comma the decimals may be marked by a comma. The bulk parse is pyarrow's. What it refuses is read again with care: comment lines between the
@@ -7,111 +7,25 @@ rows, line breaks in quotes, Latin-1.
 
 from __future__ import annotations
 
-import csv
 import io
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from inspection.errors import FormatError
-from inspection.formats.points.columns import FACTS, Columns
+from inspection.formats.points.columns import FACTS
 from inspection.formats.points.rows import first_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    Resolve = Callable[[Sequence[str]], Columns | None]
+    from inspection.formats.points.dialect import Dialect
 
-DELIMITERS = (",", ";", "\t", "|")
-SAMPLE_BYTES = 1 << 16
-"""A header has to begin and end within the first bytes."""
-MAX_COLUMNS = 1_000
 TEXT = pa.dictionary(pa.int32(), pa.string())
-_LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
-_BOM = b"\xef\xbb\xbf"
-_DECIMAL_COMMA = re.compile(r'\s*"?[+-]?\d*,\d+"?\s*')
 _BLOCK = 1 << 20
-_SEPARATOR = re.compile(rb'"?sep=.?"?', re.IGNORECASE)
-"""How a spreadsheet says its delimiter in the line before the header."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How a text table is written: ``start`` is the place of the first byte behind the header, ``line`` the header's line from 1."""
-
-    delimiter: str
-    decimal: str
-    start: int
-    line: int
-    columns: Columns
-    notes: tuple[str, ...] = ()
-
-
-def dialect_of(sample: bytes, resolve: Resolve) -> Dialect | None:
-    """The dialect of a text that begins with ``sample``; None where it has no header with the place of a defect.
-
-    Raises
-    ------
-    FormatError
-        What ``resolve`` raises, where no delimiter gives a header that it accepts.
-    """
-    found = _header_line(sample)
-    if found is None or b"\0" in sample:
-        return None
-    number, line, end = found
-    refused: FormatError | None = None
-    for delimiter in DELIMITERS:
-        try:
-            header = next(csv.reader([decoded(line)], delimiter=delimiter, skipinitialspace=True, strict=True), [])
-            columns = resolve(header) if 2 <= len(header) <= MAX_COLUMNS else None
-        except csv.Error:
-            continue
-        except FormatError as error:
-            refused = error
-            continue
-        if columns is not None:
-            return Dialect(delimiter, _decimal(sample[end:], delimiter, columns), end, number, columns)
-    if refused is not None:
-        raise refused
-    return None
-
-
-def _header_line(sample: bytes) -> tuple[int, bytes, int] | None:
-    """Number (from 1), content and end of the first line that is neither blank nor a comment; None where it is not whole."""
-    start = len(_BOM) if sample.startswith(_BOM) else 0
-    for number, found in enumerate(_LINE.finditer(sample, start), 1):
-        line = found[1].strip()
-        if found.end() == len(sample) == SAMPLE_BYTES:
-            return None
-        if line and not line.startswith(b"#") and not _SEPARATOR.fullmatch(line):
-            return number, line, found.end()
-        if found.end() == len(sample):
-            return None
-    return None
-
-
-def decoded(content: bytes) -> str:
-    """UTF-8, or Latin-1 where it is none."""
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
-def _decimal(rows: bytes, delimiter: str, columns: Columns) -> str:
-    if delimiter == ",":
-        return "."
-    places = [columns.at[m] for m in columns.numbers]
-    for line in rows.splitlines():
-        cells = decoded(line).split(delimiter)
-        if any(i < len(cells) and _DECIMAL_COMMA.fullmatch(cells[i]) for i in places):
-            return ","
-    return "."
 
 
 def read_table(path: Path, dialect: Dialect) -> tuple[pa.Table, Dialect]:
@@ -142,12 +56,12 @@ def read_table(path: Path, dialect: Dialect) -> tuple[pa.Table, Dialect]:
 
 def _read_with_care(path: Path, tried: list[Dialect]) -> tuple[pa.Table, Dialect]:
     content = path.read_bytes()[tried[0].start :]
-    notes: tuple[str, ...] = ()
+    notes = tried[0].notes
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
         content = content.decode("latin-1").encode()
-        notes = ("not UTF-8: read as Latin-1",)
+        notes = (*notes, "not UTF-8: read as Latin-1")
     content = _without_comments(content)
     for one in tried:
         try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from inspection.formats.points.csv import Dialect
+    from inspection.formats.points.dialect import Dialect
 
 _EMPTY = frozenset(("", "NA", "N/A", "nan", "NaN", "NULL", "null", "#N/A", "n/a", "-nan", "-NaN"))
 _MEND = "Export the table again, or correct the line."

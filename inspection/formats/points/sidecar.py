@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,9 +10,11 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from inspection.errors import FormatError, bounded
+from inspection.formats.klarf.header import timestamp
 from inspection.formats.points.columns import COLUMNS, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SIDECARS = (".yaml", ".yml")
@@ -19,6 +22,7 @@ FOR_ALL = "points"
 """Stem of the sidecar that serves every table of its folder that has none of its own."""
 MAX_SIDECAR_BYTES = 1 << 16
 
+_MM = re.compile(r"(\d+(?:\.\d*)?)\s*(?:mm)?", re.IGNORECASE)
 _Lower = BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value)
 _Pitch = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Place = Annotated[float, Field(allow_inf_nan=False)]
@@ -57,6 +61,17 @@ class Sidecar(BaseModel):
         """``inspected_at`` in UTC; without a zone it is taken as UTC."""
         at = self.inspected_at
         return at if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+    def completed(self, said: Mapping[str, str]) -> Sidecar:
+        """With what a table says of itself above its header, where the sidecar does not."""
+        found: dict[str, object] = {n: said[n] for n in ("lot", "wafer", "product", "layer", "tool", "chamber", "recipe") if n in said}
+        if said.get("slot", "").isdecimal():
+            found["slot"] = int(said["slot"])
+        if (size := _MM.fullmatch(said.get("diameter", ""))) is not None and float(size[1]) > 0:
+            found["diameter_mm"] = float(size[1])
+        if (at := timestamp([said.get("inspected_at") or said.get("time", "")])) is not None:
+            found["inspected_at"] = at
+        return self.model_copy(update={name: value for name, value in found.items() if getattr(self, name) in (None, "")})
 
     @property
     def notes(self) -> tuple[str, ...]:

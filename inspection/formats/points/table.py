@@ -21,6 +21,7 @@ from inspection.errors import FormatError
 from inspection.formats.points import csv as points_csv
 from inspection.formats.points import parquet
 from inspection.formats.points.columns import INSPECTION, resolve
+from inspection.formats.points.dialect import SAMPLE_BYTES, dialect_of
 from inspection.formats.points.rows import line_of
 from inspection.formats.points.sidecar import own_sidecar, read_sidecar
 from inspection.formats.points.source import PointsTable
@@ -56,7 +57,7 @@ def recognises(head: bytes, path: Path) -> bool:
     except FormatError:
         given = {}  # the reader says what is wrong with it
     try:
-        return points_csv.dialect_of(_sample(path), lambda header: resolve(header, given)) is not None
+        return dialect_of(_sample(path), lambda header: resolve(header, given)) is not None
     except FormatError:
         # A sidecar of its own that maps columns is meant for a table; one for all of a folder says nothing about this file.
         return own_sidecar(path) is not None
@@ -96,7 +97,7 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
 
 
 def _csv(path: Path, sidecar: Sidecar, limits: Ingest) -> PointsTable:
-    dialect = points_csv.dialect_of(_sample(path), lambda header: resolve(header, sidecar.columns))
+    dialect = dialect_of(_sample(path), lambda header: resolve(header, sidecar.columns))
     if dialect is None:
         raise _no_places(path, "no header that names them in its first lines")
     size = path.stat().st_size
@@ -108,7 +109,7 @@ def _csv(path: Path, sidecar: Sidecar, limits: Ingest) -> PointsTable:
     notes = list(read_as.notes)
     if not _ends_a_line(path):
         notes.append("no line end at the end of the file: its last row may be cut")
-    return PointsTable(table, dialect.columns, sidecar, path.stem, size, partial(line_of, path, dialect), notes)
+    return PointsTable(table, dialect.columns, sidecar.completed(dialect.said), path.stem, size, partial(line_of, path, dialect), notes)
 
 
 def _parquet(path: Path, sidecar: Sidecar, limits: Ingest) -> PointsTable:
@@ -142,7 +143,7 @@ def _hold_rows(batches: Callable[[list[int]], Iterable[pa.RecordBatch]], columns
 
 def _sample(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(points_csv.SAMPLE_BYTES)
+        return file.read(SAMPLE_BYTES)
 
 
 def _ends_a_line(path: Path) -> bool:

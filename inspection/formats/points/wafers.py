@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.formats.klarf.columns import whole_numbers
+from inspection.formats.notch import Placed
 from inspection.formats.points.attributes import attributes
 from inspection.formats.points.facts import infos, pitches, varying_time
-from inspection.formats.points.frame import Placed, on_dies, to_wafer_frame
+from inspection.formats.points.frame import on_dies, to_wafer_frame
 from inspection.formats.points.groups import grouped
 from inspection.formats.points.source import without_blank_rows
 from inspection.wafer.maps import DefectMap, SourceWafer
@@ -115,7 +116,7 @@ def _placed(raw: Raw, source: PointsTable, info: WaferInfo, pitch: tuple[float, 
     elif source.columns.relative:  # a header alone
         placed = Placed(np.empty((0, 2)))
     else:
-        placed = Placed(np.column_stack((raw["x"], raw["y"])), index, pitch, None if pitch is None else origin)
+        placed = Placed(np.column_stack((raw["x"], raw["y"])), index, pitch=pitch, origin=None if pitch is None else origin)
     return to_wafer_frame(placed, source.sidecar, info.radius_um)
 
 
