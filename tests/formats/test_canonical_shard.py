@@ -66,6 +66,7 @@ wafers = st.builds(
         names,
         st.lists(st.text(max_size=5), max_size=2).map(tuple),
         st.integers(-1, 2**40),
+        st.dictionaries(st.integers(-5, 2**40), st.text(max_size=5), max_size=3),
     ),
 )
 
