@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from datetime import datetime  # noqa: TC003  (Typer reads it when it runs)
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
@@ -35,6 +36,7 @@ WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="All th
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
 SnapshotOption = Annotated[bool, typer.Option("--from-snapshot", help="Work on the frozen snapshot (this is how DVC calls it).")]
 HERE = Path("workspace")
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 class Difficulty(StrEnum):
@@ -51,6 +53,13 @@ class Format(StrEnum):
     klarf18 = "klarf18"
     raster = "raster"
     mixed = "mixed"
+
+
+class KlarfVersion(StrEnum):
+    """Families of KLARF that are written."""
+
+    v12 = "1.2"
+    v18 = "1.8"
 
 
 def _stage(
@@ -146,9 +155,14 @@ def _ingested(result: dict[str, Any]) -> None:
         ["left", len(result["left"]), None],
     ]
     console.table(f"ingest, {result['seconds']:.1f} s", ("", "files", "wafers"), rows)
-    if result["left"]:
-        more = [[f"and {len(result['left']) - SHOWN_LEFT} more"]] if len(result["left"]) > SHOWN_LEFT else []
-        console.table("Left where they are", ("file and why",), [*([line] for line in result["left"][:SHOWN_LEFT]), *more])
+    _left("Left where they are", "file and why", result["left"])
+
+
+def _left(title: str, what: str, lines: list[str]) -> None:
+    """The first of what was left, and how many more."""
+    if lines:
+        more = [[f"and {len(lines) - SHOWN_LEFT} more"]] if len(lines) > SHOWN_LEFT else []
+        console.table(title, (what,), [*([line] for line in lines[:SHOWN_LEFT]), *more])
 
 
 @refused.command("list")
@@ -356,6 +370,45 @@ def pyramid(
         console.table(f"{file.name}: {made['defects']:,} defects, {made['kind']}", ("level", "pixels", "sum", "max"), rows)
         shown = {key: made[key] for key in ("tiles", "pixel_um", "notes", "seconds", "peak_rss_mb")}
         console.answer({**shown, "picture": str(out / "view.png")}, as_json=False, title=str(out))
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="Folder for the files, one KLARF per wafer.")],
+    lot: Annotated[Optional[list[str]], typer.Option(help="Wafers of this lot; may be given several times.")] = None,  # noqa: UP045
+    wafer: Annotated[Optional[str], typer.Option(help="Only this wafer of the lot.")] = None,  # noqa: UP045
+    layer: Annotated[Optional[str], typer.Option(help="Only this layer.")] = None,  # noqa: UP045
+    since: Annotated[Optional[datetime], typer.Option(formats=TIMES, help="Inspected then or later, UTC.")] = None,  # noqa: UP045
+    superseded: Annotated[bool, typer.Option("--superseded", help="Older versions of an inspection, too.")] = False,
+    version: Annotated[KlarfVersion, typer.Option(help="Of KLARF.")] = KlarfVersion.v12,
+    classes: Annotated[bool, typer.Option(help="CLASSNUMBER is the wafer's class, or stays the tool's.")] = True,
+    clusters: Annotated[bool, typer.Option(help="CLUSTERNUMBER is ours, or stays the tool's.")] = True,
+    cluster_um: Annotated[Optional[float], typer.Option(min=1, help="Defects so near belong together; default: by density.")] = None,  # noqa: UP045
+    cluster_least: Annotated[int, typer.Option(min=2, help="Defects that make a cluster.")] = 5,
+    first_class: Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of the first of our classes.")] = 1_000,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that have another content.")] = False,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Give classes and clusters back to the fab's tools, as KLARF. Every defect of a wafer gets the wafer's class."""
+    if not lot and since is None:
+        console.fail(InputError("Nothing to export: expected --lot LOT or --since TIME, got neither."), as_json=json)
+    if wafer is not None and len(lot or ()) != 1:
+        console.fail(InputError("No wafer without its lot: expected one --lot beside --wafer."), as_json=json)
+    _stage(
+        "export", workspace, as_json=json, shown=_exported, out=out, lots=lot or (), wafer=wafer, layer=layer, since=since,
+        superseded=superseded, version=version.value, classes=classes, clusters=clusters, cluster_um=cluster_um,
+        cluster_least=cluster_least, first_class=first_class, force=force,
+    )  # fmt: skip
+
+
+def _exported(result: dict[str, Any]) -> None:
+    """What was given back: files, then the classes."""
+    shown = ("files", "new", "unchanged", "replaced", "defects", "clusters", "in_clusters", "without_class")
+    console.answer({key: result[key] for key in shown}, as_json=False, title=result["out"])
+    if result["classes"]:
+        console.table("classes", ("class", "wafers"), list(result["classes"].items()))
+    _left("Left out", "wafer and why", result["left"])
 
 
 @app.command()

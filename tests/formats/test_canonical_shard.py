@@ -165,3 +165,14 @@ def test_what_is_no_shard_is_refused(tmp_path):
 def _shard(folder):
     write_shard(folder / "s", [die_map(0)])
     return folder / "s"
+
+
+def test_a_shard_from_before_class_names_were_kept_is_read(tmp_path):
+    path = tmp_path / "shard.parquet"
+    write_shard(
+        path, [CanonicalWafer("ab", "s", SourceWafer(0, DieMap(info=WaferInfo(), status=np.ones((2, 2), np.uint8)), classes={1: "a"}))]
+    )
+    pq.write_table(pq.read_table(path).drop_columns("classes"), path)
+    (found,) = read_shard(path)
+    assert found.wafer.classes == {}
+    assert found.wafer.map.status.tolist() == [[1, 1], [1, 1]]
