@@ -84,6 +84,7 @@ def test_reading_gives_what_was_written(tmp_path, items):
     assert [(f.file_sha256, f.source) for f in found] == [(i.file_sha256, i.source) for i in items]
     for one, other in zip(items, found, strict=True):
         assert sample.same(one.wafer, other.wafer)
+        assert one.wafer.classes == other.wafer.classes
 
 
 @quick
