@@ -85,7 +85,7 @@ def export(
     clusters: Annotated[bool, typer.Option(help="CLUSTERNUMBER is ours, or stays the tool's.")] = True,
     cluster_um: Annotated[Optional[float], typer.Option(min=1, help="Defects so near belong together; default: by density.")] = None,  # noqa: UP045
     cluster_least: Annotated[int, typer.Option(min=2, help="Defects that make a cluster.")] = 5,
-    first_class: Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of the first of our classes.")] = 1_000,
+    first_class: Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of the first of our classes.")] = 9_000,
     force: Annotated[bool, typer.Option("--force", help="Replace files that have another content.")] = False,
     workspace: WorkspaceOption = HERE,
     json: JsonOption = False,

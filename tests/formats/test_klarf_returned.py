@@ -225,3 +225,20 @@ def test_a_file_name_is_one_plain_name_below_its_folder(info):
 def test_a_lot_called_after_a_path_stays_in_its_folder():
     name = file_name(WaferInfo(lot="../../x", wafer="/etc/passwd", layer="..", inspected_at=datetime(2026, 1, 2, tzinfo=UTC)), "k")
     assert name == "x_etc-passwd_20260102T000000_k.klarf"
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"wafermap-clustering/{n}.000" for n in ("LARGE_KLARF", "QUU_NUU", "klarf_no_defect")),
+        *("klarfkit/CPS3TwithoutReview.001", "jklarfreader/simple12.klarf", "jklarfreader/klarfWithImagelist.klarf"),
+    ],
+)
+def test_real_files_come_back_as_they_were(shared_data, tmp_path, name, version):
+    for source in table.read(shared_data / "klarf" / name, Ingest()):
+        write(tmp_path / "a", source, "Donut", NUMBERS, Form(version))
+        (found,) = table.read(tmp_path / "a", Ingest())
+        same_map(found.map, source.map, {"CLASSNUMBER", "CLUSTERNUMBER", "IMAGECOUNT"})
+        assert found.classes == {**(source.classes or {0: "Unclassified"}), NUMBERS["Donut"]: "Donut"}
+        assert found.map.info.tool == source.map.info.tool

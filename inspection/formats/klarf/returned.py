@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from inspection.wafer.maps import SourceWafer, WaferInfo
 
 Version = Literal["1.2", "1.8"]
-FIRST_CLASS = 1_000
-"""Number of the first class of ours: above those of the class files that tools come with."""
+FIRST_CLASS = 9_000
+"""Number of the first class of ours: above those of tools' own class files, of which the largest seen ends at 1 020."""
 SIZES = ("XSIZE", "YSIZE", "DEFECTAREA", "DSIZE")
 _TOUCHING = 1.01
 """Of the diagonal between the centres of two dies: room for rounding."""
