@@ -50,6 +50,7 @@ SCHEMA = pa.schema(
         pa.field("defects", pa.int64(), nullable=False),
         ("label", _TEXT),
         ("notes", pa.list_(_TEXT)),
+        ("classes", pa.list_(pa.struct([("number", pa.int64()), ("name", _TEXT)]))),
         ("pitch_um", _DOUBLES),
         ("origin_um", _DOUBLES),
         ("x_um", _DOUBLES),
@@ -89,6 +90,7 @@ def to_row(item: CanonicalWafer) -> dict[str, Any]:
         "defects": made.defects,
         "label": source.label,
         "notes": list(source.notes),
+        "classes": [{"number": number, "name": name} for number, name in source.classes.items() if abs(number) < 2**63],
         "pitch_um": made.pitch_um,
     }
     if isinstance(made, DieMap):
@@ -143,6 +145,9 @@ def to_columns(table: pa.Table) -> dict[str, Any]:
     """Columns of a row group: arrays stay Arrow values, scalars become Python values once."""
     out: dict[str, Any] = {}
     for name in SCHEMA.names:
+        if name not in table.column_names:  # added since the shard was written
+            out[name] = [None] * table.num_rows
+            continue
         column = table.column(name).combine_chunks()
         column = column.chunk(0) if isinstance(column, pa.ChunkedArray) and column.num_chunks else column
         if name in ("x_um", "y_um", "dies"):
@@ -187,7 +192,8 @@ def from_row(columns: dict[str, Any], i: int) -> CanonicalWafer:
                 str(a["name"]): np.frombuffer(a["values"].as_buffer(), dtype=np.dtype(str(a["dtype"]))) for a in columns["attributes"][i]
             },
         )
-    source = SourceWafer(columns["index"][i], made, columns["label"][i], tuple(columns["notes"][i]), columns["row"][i])
+    names = {entry["number"]: entry["name"] for entry in columns["classes"][i] or ()}
+    source = SourceWafer(columns["index"][i], made, columns["label"][i], tuple(columns["notes"][i]), columns["row"][i], names)
     return CanonicalWafer(columns["file_sha256"][i], columns["source"][i], source)
 
 

@@ -10,10 +10,11 @@ from inspection.errors import InputNotFoundError
 from inspection.formats.canonical import read_shard, shard_index
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from inspection.wafer.maps import WaferMap
+    from inspection.formats.canonical import CanonicalWafer
+    from inspection.wafer.maps import SourceWafer, WaferMap
 
 FILES_REMEMBERED = 64
 
@@ -36,19 +37,23 @@ class ShardReader:
         InputNotFoundError
             No shard for a file, or no such wafer in it.
         """
-        maps: list[WaferMap] = []
+        return [source.map for source in self.sources(payloads)]
+
+    def sources(self, payloads: Iterable[Mapping[str, Any]]) -> Iterator[SourceWafer]:
+        """As when called, one after the other, each with all that its source said of it."""
         for sha256, group in groupby(payloads, key=lambda payload: payload["file_sha256"]):
-            positions = self._positions(sha256)
-            wanted = [payload["index"] for payload in group]
-            missing = [index for index in wanted if index not in positions]
-            if missing:
-                raise InputNotFoundError(
-                    f"No wafer {missing[0]} in the canonical shard of file {sha256}: expected one of its {len(positions)} "
-                    "wafers. Ingest the file again."
-                )
-            rows = read_shard(self._path(sha256), [positions[index] for index in wanted])
-            maps += [row.wafer.map for row in rows]
-        return maps
+            for row in self._rows(sha256, [payload["index"] for payload in group]):
+                yield row.wafer
+
+    def _rows(self, sha256: str, indices: Sequence[int]) -> Iterator[CanonicalWafer]:
+        positions = self._positions(sha256)
+        missing = [index for index in indices if index not in positions]
+        if missing:
+            raise InputNotFoundError(
+                f"No wafer {missing[0]} in the canonical shard of file {sha256}: expected one of its {len(positions)} "
+                "wafers. Ingest the file again."
+            )
+        return read_shard(self._path(sha256), [positions[index] for index in indices])
 
     def _path(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.parquet"

@@ -7,24 +7,22 @@ claims, reads and renders the next batch, and another keeps the leases alive.
 
 from __future__ import annotations
 
-import logging
-import signal
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from inspection.errors import EngineError
-from inspection.inference.batching import by_file
 from inspection.inference.leases import Leases, unique_name
 from inspection.inference.metrics import WorkerMetrics
+from inspection.inference.prefetch import Payload, Prefetch, Ready
 from inspection.inference.scorer import Service, prepare, score, score_each, warm_up
+from inspection.inference.signals import stopped_by_signals
 from inspection.store import predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from inspection.inference.ledger import Job, Ledger
     from inspection.inference.scorer import Scorer
@@ -33,10 +31,7 @@ if TYPE_CHECKING:
     from inspection.store.database import Store
     from inspection.wafer.maps import WaferMap
 
-log = logging.getLogger(__name__)
-
 C = TypeVar("C")
-Payload = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -54,21 +49,6 @@ class WorkReport:
     batches: int = 0
     seconds: float = 0.0
     stopped: bool = False
-
-
-@dataclass(slots=True)
-class _Ready:
-    """A claim on its way: read and rendered by the thread, then scored.
-
-    ``suspects``: the ledger holds wafers that must be scored alone.
-    """
-
-    jobs: list[Job] = field(default_factory=list)
-    maps: list[WaferMap] = field(default_factory=list)
-    errors: dict[int, Exception] = field(default_factory=dict)
-    scorer: Scorer | None = None
-    prepared: list[Any] | None = None
-    suspects: bool = False
 
 
 class Worker(Generic[C]):
@@ -112,11 +92,11 @@ class Worker(Generic[C]):
         self.metrics = WorkerMetrics()
         self.ready = threading.Event()
         """Set once a warm model serves."""
-        self._read_maps = read_maps
         self._port, self._poll_s = port, poll_s
         self._service: Service[C] = Service(champion, load, params.batch_sizes, self._swapped)
         self._stop = threading.Event()
         self._leases = Leases(ledger, self.name, params.lease_s, params.max_attempts)
+        self._prefetch = Prefetch(self._service, self._leases, read_maps, params, serving=self._serving, failed=self._failed)
         self._report = WorkReport()
 
     def stop(self) -> None:
@@ -148,7 +128,7 @@ class Worker(Generic[C]):
             back).
         """
         start = time.monotonic()
-        with self.metrics.serving(self._port), _signals(self.stop, active=handle_signals), self._leases.beating():
+        with self.metrics.serving(self._port), stopped_by_signals(self.stop, active=handle_signals), self._leases.beating():
             try:
                 self._leases.expire_dead_neighbours()
                 self._loop(until_empty=until_empty, progress=progress)
@@ -161,11 +141,11 @@ class Worker(Generic[C]):
 
     def _loop(self, *, until_empty: bool, progress: Callable[[int, int], None] | None) -> None:
         alone = False
-        coming: Future[_Ready] | None = None
+        coming: Future[Ready] | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
             try:
                 while not self._stop.is_set():
-                    ready = coming.result() if coming is not None else self._fetch(alone=alone)
+                    ready = coming.result() if coming is not None else self._prefetch.fetch(alone=alone)
                     coming = None
                     if self._stop.is_set():
                         self._leases.release(ready.jobs)
@@ -178,7 +158,7 @@ class Worker(Generic[C]):
                             break
                         continue
                     if not alone:
-                        coming = pool.submit(self._fetch, alone=False)
+                        coming = pool.submit(self._prefetch.fetch, alone=False)
                     self._process(ready)
                     if progress is not None:
                         ended = self._report.scored + self._report.dead
@@ -197,72 +177,9 @@ class Worker(Generic[C]):
         self._stop.wait(self._poll_s)
         return False
 
-    # ---- claiming, reading and rendering: in the prefetch thread --------------------------------------------------
-
-    def _fetch(self, *, alone: bool) -> _Ready:
-        scorer = self._service.scorer()
-        if scorer is None:
-            return _Ready()
-        if not self.ready.is_set():
-            self.ready.set()
-            self.metrics.ready.set(1)
-        claimed = self._leases.claim(max(self.params.batch_sizes))
-        try:
-            ready = self._sift(claimed, alone=alone)
-            ready.scorer = scorer
-            self._read(ready)
-        except BaseException:
-            self._leases.release(claimed)
-            raise
-        try:
-            ready.prepared = prepare(scorer, ready.maps, self.params.batch_sizes)
-        except Exception:  # noqa: BLE001 - the wafer to blame is looked for when the batch is scored
-            ready.prepared = None
-        return ready
-
-    def _sift(self, claimed: list[Job], *, alone: bool) -> _Ready:
-        """Keep away wafers that may kill the process.
-
-        A worker that dies takes the blame of a whole claim with it. So a wafer on its last attempt is held only when nothing else is in
-        flight (``alone``), one at a time: if the process dies again, the guilty wafer is dead-lettered and no other.
-        """
-        last = self.params.max_attempts
-        for job in claimed:
-            if job.attempts > last:
-                self._failed(job, EngineError(f"Its worker died during each of {job.attempts - 1} attempts."))
-        live = [job for job in claimed if job.attempts <= last]
-        suspects = [job for job in live if job.attempts == last > 1]
-        if not suspects:
-            return _Ready(by_file(live))
-        kept = suspects[:1] if alone else [job for job in live if job.attempts < last]
-        kept_ids = {job.id for job in kept}
-        self._leases.release(job for job in live if job.id not in kept_ids)
-        return _Ready(by_file(kept), suspects=True)
-
-    def _read(self, ready: _Ready) -> None:
-        """Read the maps, all at once, or one by one to find those that cannot be read."""
-        try:
-            ready.maps = list(self._read_maps([job.payload for job in ready.jobs]))
-        except Exception:  # noqa: BLE001 - one unreadable wafer must not hold up the others
-            readable = []
-            for job in ready.jobs:
-                try:
-                    ready.maps += self._read_maps([job.payload])
-                    readable.append(job)
-                except Exception as error:  # noqa: BLE001 - goes to the ledger with its wafer
-                    ready.errors[job.id] = error
-            for job in ready.jobs:
-                if job.id in ready.errors:
-                    self._failed(job, ready.errors[job.id])
-            ready.jobs = readable
-        if len(ready.maps) != len(ready.jobs):
-            raise EngineError(f"Cannot read wafers: expected {len(ready.jobs)} maps, got {len(ready.maps)}.")
-
-    # ---- scoring and storing: in the calling thread ----------------------------------------------------------------
-
-    def _process(self, ready: _Ready) -> None:
+    def _process(self, ready: Ready) -> None:
         scorer = ready.scorer
-        assert scorer is not None  # noqa: S101 - _fetch claims nothing without one
+        assert scorer is not None  # noqa: S101 - the prefetch claims nothing without one
         with self.metrics.batch_seconds.time():
             outcomes = self._score(scorer, ready)
             good = {job.id: self._row(job, o, scorer) for job, o in outcomes if not isinstance(o, Exception)}
@@ -285,7 +202,7 @@ class Worker(Generic[C]):
         self.metrics.scored.inc(len(mine))
         self.metrics.lost.inc(len(good) - len(mine))
 
-    def _score(self, scorer: Scorer, ready: _Ready) -> list[tuple[Job, Scored | Exception]]:
+    def _score(self, scorer: Scorer, ready: Ready) -> list[tuple[Job, Scored | Exception]]:
         sizes = self.params.batch_sizes
         outcomes: Sequence[Scored | Exception]
         try:
@@ -322,27 +239,10 @@ class Worker(Generic[C]):
             self._report.dead += 1
             self.metrics.dead.inc()
 
+    def _serving(self) -> None:
+        if not self.ready.is_set():
+            self.ready.set()
+            self.metrics.ready.set(1)
+
     def _swapped(self, taken: bool) -> None:
         (self.metrics.swaps if taken else self.metrics.swap_failures).inc()
-
-
-@contextmanager
-def _signals(stop: Callable[[], None], *, active: bool) -> Iterator[None]:
-    if not active or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    names = (signal.SIGTERM, signal.SIGINT)
-    before = {name: signal.getsignal(name) for name in names}
-
-    def handle(*_: object) -> None:
-        stop()
-        for name in names:
-            signal.signal(name, before[name])
-
-    for name in names:
-        signal.signal(name, handle)
-    try:
-        yield
-    finally:
-        for name in names:
-            signal.signal(name, before[name])

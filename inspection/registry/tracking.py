@@ -5,31 +5,24 @@ MLflow is imported when a registry is first asked for something (4 to 7 s), and 
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
-import warnings
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import EngineError, InputNotFoundError, InspectionError
+from inspection.registry.runs import SHA256, log_run
 from inspection.scoring.bundle import bundle_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MODEL = "wafer-defects"
 CANDIDATE, CHAMPION = "candidate", "champion"
-_EXPERIMENT = "wafer-defects"
-_SHA256, _ACTOR, _REASON, _GUARD, _LINEAGE = "bundle_sha256", "registered_by", "reason", "guard", "lineage."
-_BATCH = 100  # MLflow takes at most so many parameters in one call
-_VALUE_LIMIT = 5_000
+_ACTOR, _REASON, _GUARD, _LINEAGE = "registered_by", "reason", "guard", "lineage."
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter for an alias that points nowhere, or no number
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -127,11 +120,14 @@ class Registry:
         if known is not None:
             self.set_alias(CANDIDATE, known.version)
             return ModelVersion(known.version, known.run_id, sha256, created=False)
-        tags = {_SHA256: sha256, _ACTOR: actor, _REASON: reason}
+        tags = {SHA256: sha256, _ACTOR: actor, _REASON: reason}
         tags |= {_GUARD: guard} if guard is not None else {}
         tags |= {_LINEAGE + key: str(value) for key, value in lineage.items() if value}
         with self._engine("register the bundle"):
-            run_id, model_uri = self._log(bundle, tags, metrics, params, report)
+            root = None if self._uri.startswith("http") else self._artifact_root.resolve().as_uri()
+            run_id, model_uri = log_run(
+                self._mlflow, self._client, artifact_root=root, bundle=bundle, tags=tags, metrics=metrics, params=params, report=report
+            )
             version = self._client.create_model_version(MODEL, source=model_uri, run_id=run_id, tags=tags)
         self.set_alias(CANDIDATE, str(version.version))
         return ModelVersion(str(version.version), run_id, sha256, created=True)
@@ -140,7 +136,7 @@ class Registry:
         """The version of the bundle with this sha256, or None."""
         with self._engine("search for the bundle"):
             self._ensure_model()
-            found = self._client.search_model_versions(f"name = '{MODEL}' and tags.{_SHA256} = '{sha256}'")
+            found = self._client.search_model_versions(f"name = '{MODEL}' and tags.{SHA256} = '{sha256}'")
         return self.describe(str(min(int(v.version) for v in found))) if found else None
 
     def describe(self, version: str) -> VersionRecord:
@@ -162,7 +158,7 @@ class Registry:
         return VersionRecord(
             version=str(found.version),
             run_id=found.run_id,
-            bundle_sha256=tags.get(_SHA256, ""),
+            bundle_sha256=tags.get(SHA256, ""),
             registered_by=tags.get(_ACTOR, ""),
             metrics=dict(run.data.metrics),
             lineage={k.removeprefix(_LINEAGE): v for k, v in tags.items() if k.startswith(_LINEAGE)},
@@ -232,75 +228,6 @@ class Registry:
         except self._mlflow.MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-
-    def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(_EXPERIMENT)
-        if found is not None:
-            return str(found.experiment_id)
-        root = None if self._uri.startswith("http") else self._artifact_root.resolve().as_uri()
-        return str(self._client.create_experiment(_EXPERIMENT, artifact_location=root))
-
-    def _log(
-        self,
-        bundle: Path,
-        tags: dict[str, str],
-        metrics: Mapping[str, Any],
-        params: Mapping[str, Any],
-        report: Path | None,
-    ) -> tuple[str, str]:
-        """One finished run with everything in it; runs that a crash left behind for this bundle are deleted."""
-        experiment = self._experiment_id()
-        for run in self._client.search_runs([experiment], f"tags.{_SHA256} = '{tags[_SHA256]}'"):
-            self._client.delete_run(run.info.run_id)
-        flat = list(_flatten(params))
-        with warnings.catch_warnings():
-            # The signature is ours and tested; an example would make MLflow load the network and score.
-            warnings.filterwarnings("ignore", message=".*input example was not provided", category=UserWarning)
-            with self._mlflow.start_run(experiment_id=experiment, run_name=tags[_SHA256][:12], tags=tags) as run:
-                for start in range(0, len(flat), _BATCH):
-                    self._mlflow.log_params(dict(flat[start : start + _BATCH]))
-                self._mlflow.log_metrics(dict(_numbers(metrics)))
-                self._mlflow.log_dict({k: params[k] for k in params}, "params.json")
-                if report is not None and report.is_dir():
-                    self._mlflow.log_artifacts(str(report), "report")
-                elif report is not None and report.is_file():
-                    self._mlflow.log_artifact(str(report), "report")
-                logged = self._mlflow.pyfunc.log_model(
-                    name="model",
-                    python_model=str(Path(__file__).with_name("serving.py")),
-                    artifacts={"bundle": str(bundle.resolve())},
-                    signature=self._signature(),
-                    pip_requirements=[f"wafer-inspection=={metadata.version('wafer-inspection')}"],
-                )
-                return run.info.run_id, logged.model_uri
-
-    @staticmethod
-    def _signature() -> Any:
-        from mlflow.models import ModelSignature  # noqa: PLC0415
-        from mlflow.types import ColSpec, Schema  # noqa: PLC0415
-
-        text = ("path", "lot", "wafer", "label", "decision")
-        outputs = [ColSpec("string", name) for name in text]
-        outputs += [ColSpec("long", "index"), ColSpec("double", "probability")]
-        return ModelSignature(inputs=Schema([ColSpec("string", "path")]), outputs=Schema(outputs))
-
-
-def _flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in params.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, default=str)
-            yield prefix + key, text[:_VALUE_LIMIT]
-
-
-def _numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The finite numbers of nested metrics, by dotted names."""
-    for key, value in metrics.items():
-        if isinstance(value, Mapping):
-            yield from _numbers(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float) and math.isfinite(value):
-            yield re.sub(r"[^\w./ -]", "_", prefix + key), float(value)
 
 
 def _redacted(uri: str) -> str:

@@ -25,6 +25,7 @@ from inspection.stages.operation import alerts, enqueue, simulate, simulate_fab,
 from inspection.stages.place import open_workspace, params_of, require_input, require_workspace
 from inspection.stages.questions import classify, show_file
 from inspection.stages.rasters import pyramid
+from inspection.stages.returns import export
 
 __all__ = [
     "TRAINING_STAGES",
@@ -33,6 +34,7 @@ __all__ = [
     "dvc_stage",
     "enqueue",
     "evaluate",
+    "export",
     "history",
     "ingest",
     "materialise",

@@ -65,10 +65,11 @@ def dvc_stage(workspace: Workspace, _params: Params, name: str, *, report: Repor
 def materialise(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
     """Snapshot -> data/wafers.parquet."""
     from inspection.dataset import snapshot as frozen
+    from inspection.dataset.materialise import materialise as write_wafers
     from inspection.formats.table import read
 
     out = workspace.data / "wafers.parquet"
-    wafers = frozen.materialise(
+    wafers = write_wafers(
         frozen.read(workspace.snapshot), workspace.root, lambda path: read(path, params.ingest), out, partial(told, report, "wafers")
     )
     return {"wafers": wafers, "shard": str(out)}

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     *("run", "simulate", "ingest", "validate", "snapshot", "tile", "split", "train", "evaluate", "register", "promote"),
-    *("classify", "worker", "alerts", "show", "pyramid", "status", "history"),
+    *("classify", "worker", "alerts", "show", "pyramid", "status", "history", "export"),
     *("quarantine list", "quarantine show", "quarantine release"),
 )
 ON_A_WORKSPACE = (
     *("validate", "validate --from-snapshot", "ingest --from-snapshot", "snapshot", "tile", "split", "train", "evaluate", "register"),
     *("promote --reason better", "worker --until-empty", "alerts", "status"),
-    *("history L1 W1", "quarantine list", "quarantine show 12", "quarantine release --all"),
+    *("history L1 W1", "export --lot L1 --out out", "quarantine list", "quarantine show 12", "quarantine release --all"),
 )
 Done = subprocess.CompletedProcess
 NO_TRACEBACK = "Traceback (most recent call last)"

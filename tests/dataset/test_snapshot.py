@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from inspection.dataset import snapshot
+from inspection.dataset.materialise import materialise
 from inspection.errors import InputError, InputNotFoundError, LabelError
 from inspection.formats import table
 from inspection.formats.canonical import read_shard, shard_index
@@ -66,7 +67,7 @@ def test_the_shard_holds_the_labelled_wafers_as_the_sources_gave_them(place, tmp
     assert report.classes == {"Donut": 4, "Scratch, odd": 2, "none": 4}
     frozen = snapshot.read(workspace.snapshot)
     seen = []
-    written = snapshot.materialise(frozen, workspace.root, READ, tmp_path / "out.parquet", progress=lambda *done: seen.append(done))
+    written = materialise(frozen, workspace.root, READ, tmp_path / "out.parquet", progress=lambda *done: seen.append(done))
     assert written == 10
     assert seen == [(i, 10) for i in range(1, 11)]
     index = shard_index(tmp_path / "out.parquet")
@@ -128,7 +129,7 @@ def test_without_labels_the_snapshot_is_empty_and_there_is_nothing_to_train_on(t
     with Store(f"sqlite:///{workspace.store}") as store:
         assert snapshot.freeze(store, workspace, CLASSES).wafers == 0
     with pytest.raises(InputError, match=r"Nothing to train on.*labels\.csv"):
-        snapshot.materialise(snapshot.read(workspace.snapshot), workspace.root, READ, tmp_path / "out.parquet")
+        materialise(snapshot.read(workspace.snapshot), workspace.root, READ, tmp_path / "out.parquet")
 
 
 def test_a_changed_or_missing_file_is_refused_and_the_old_shard_stays(place, tmp_path):
@@ -136,17 +137,17 @@ def test_a_changed_or_missing_file_is_refused_and_the_old_shard_stays(place, tmp
     snapshot.freeze(store, workspace, CLASSES)
     frozen = snapshot.read(workspace.snapshot)
     out = tmp_path / "out.parquet"
-    snapshot.materialise(frozen, workspace.root, READ, out)
+    materialise(frozen, workspace.root, READ, out)
     good = out.read_bytes()
     archived = workspace.root / frozen.files[1].path
     content = archived.read_bytes()
     archived.chmod(0o644)
     archived.write_bytes(content[:-1] + b"x")
     with pytest.raises(InputError, match="A file of the snapshot changed"):
-        snapshot.materialise(frozen, workspace.root, READ, out)
+        materialise(frozen, workspace.root, READ, out)
     archived.unlink()
     with pytest.raises(InputNotFoundError, match="A file of the snapshot is gone"):
-        snapshot.materialise(frozen, workspace.root, READ, out)
+        materialise(frozen, workspace.root, READ, out)
     assert out.read_bytes() == good
 
 
@@ -156,7 +157,7 @@ def test_a_wafer_that_its_file_does_not_hold_is_told(place, tmp_path):
     frozen = snapshot.read(workspace.snapshot)
     extra = replace(frozen.wafers[0], index=77)
     with pytest.raises(InputError, match=r"1 fewer \(indices 77\)"):
-        snapshot.materialise(snapshot.Snapshot(frozen.files, (*frozen.wafers, extra)), workspace.root, READ, tmp_path / "out.parquet")
+        materialise(snapshot.Snapshot(frozen.files, (*frozen.wafers, extra)), workspace.root, READ, tmp_path / "out.parquet")
 
 
 def test_a_snapshot_edited_by_hand_is_refused(place):

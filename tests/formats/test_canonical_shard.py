@@ -66,6 +66,7 @@ wafers = st.builds(
         names,
         st.lists(st.text(max_size=5), max_size=2).map(tuple),
         st.integers(-1, 2**40),
+        st.dictionaries(st.integers(-5, 2**40), st.text(max_size=5), max_size=3),
     ),
 )
 
@@ -83,6 +84,7 @@ def test_reading_gives_what_was_written(tmp_path, items):
     assert [(f.file_sha256, f.source) for f in found] == [(i.file_sha256, i.source) for i in items]
     for one, other in zip(items, found, strict=True):
         assert sample.same(one.wafer, other.wafer)
+        assert one.wafer.classes == other.wafer.classes
 
 
 @quick
@@ -164,3 +166,14 @@ def test_what_is_no_shard_is_refused(tmp_path):
 def _shard(folder):
     write_shard(folder / "s", [die_map(0)])
     return folder / "s"
+
+
+def test_a_shard_from_before_class_names_were_kept_is_read(tmp_path):
+    path = tmp_path / "shard.parquet"
+    write_shard(
+        path, [CanonicalWafer("ab", "s", SourceWafer(0, DieMap(info=WaferInfo(), status=np.ones((2, 2), np.uint8)), classes={1: "a"}))]
+    )
+    pq.write_table(pq.read_table(path).drop_columns("classes"), path)
+    (found,) = read_shard(path)
+    assert found.wafer.classes == {}
+    assert found.wafer.map.status.tolist() == [[1, 1], [1, 1]]

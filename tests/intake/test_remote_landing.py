@@ -125,7 +125,7 @@ def test_what_is_no_input_is_passed_over_and_labels_are_found(bucket, workspace,
 
 
 def test_an_unchanged_object_is_fetched_once_and_a_changed_one_again(bucket, workspace, store, params, monkeypatch):
-    from inspection.intake import landing as room
+    from inspection.intake import claiming as room
 
     monkeypatch.setattr(room, "_STEADY", room.timedelta(seconds=-3_600))  # the server's clock has whole seconds
     url, fs = bucket

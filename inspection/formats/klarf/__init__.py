@@ -7,6 +7,7 @@
 ``header``        identity, time and geometry; ``origin`` and ``frame`` bring places to the wafer frame, ``size`` checks its
                   diameter, ``summary`` holds what a file declares against what it contains
 ``rowtext``       the text of a list: short ones here, long ones by the compiled ``kernel`` (``scan``, ``stream``)
-``writer``        writes both families, from ``rows``
+``writer``        writes both families: ``rows`` (a map's columns), ``lines12`` and ``lines18`` (one wafer), ``strings``
+``returned``      a scored wafer as it goes back to the fab's tools: its class, its clusters
 ================  ==========================================================================================
 """

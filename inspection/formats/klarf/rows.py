@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import InputError, bounded
+from inspection.formats.klarf.strings import unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,6 +26,9 @@ TRAILING = {"CLASSNUMBER": 0, "TEST": 1, "IMAGECOUNT": 0}
 IGNORED = frozenset({"DEFECTID", "XREL", "YREL", "XINDEX", "YINDEX", "X", "Y", "IMAGECOUNT", "IMAGELIST", "IMAGEINFO"})
 LENGTHS = frozenset({"XREL", "YREL", "XSIZE", "YSIZE", "DSIZE"})
 AREAS = frozenset({"DEFECTAREA"})
+_BLOCK = 1 << 15
+_NOT_IN_NAMES = re.compile(r"[^A-Z0-9_.\-/#%]")
+_FIRST_OF_NAMES = re.compile(r"[A-Z_]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,29 +84,32 @@ def prepare(maps: Sequence[DefectMap], *, same_time: bool) -> list[KlarfWafer]:
     return wafers
 
 
-def rows(form: str, columns: Sequence[NDArray]) -> str:
-    """All rows as text, ``form`` once per row, by one formatting call."""
+def rows(form: str, columns: Sequence[NDArray]) -> Iterator[str]:
+    """All rows as text, ``form`` once per row, in blocks of lines that each come from one formatting call."""
     count = len(columns[0])
-    return "\n".join((form,) * count) % tuple(chain.from_iterable(zip(*(c.tolist() for c in columns), strict=True)))
+    for begin in range(0, count, _BLOCK):
+        block = [column[begin : begin + _BLOCK].tolist() for column in columns]
+        yield "\n".join((form,) * len(block[0])) % tuple(chain.from_iterable(zip(*block, strict=True)))
 
 
 def row_form(name: str, column: NDArray) -> str:
-    """The format of one column in a 1.2 row (um)."""
+    """The format of one column in a 1.2 row (um). Numbers without a fixed form get the shortest that reads back alike."""
     if column.dtype.kind == "U":
         return '"%s"'
     if name in LENGTHS:
         return "%.3f"
     if name in AREAS:
         return "%.6f"
-    return "%d" if column.dtype.kind in "iu" else "%.10g"
+    return "%d" if column.dtype.kind in "iu" else "%r"
 
 
 def in_nanometres(name: str, column: NDArray) -> NDArray:
-    """The column in the units of 1.8: whole nm for lengths, nm^2 for areas."""
+    """The column in the units of 1.8: whole nm for lengths (a fraction where one is not a number), nm^2 for areas."""
     if name in ("XREL", "YREL") or column.dtype.kind == "U":
         return column
     if name in LENGTHS:
-        return np.rint(np.asarray(column, np.float64) * NM_PER_UM).astype(np.int64)
+        nanometres = np.rint(np.asarray(column, np.float64) * NM_PER_UM)
+        return nanometres.astype(np.int64) if np.isfinite(nanometres).all() else nanometres
     return np.asarray(column, np.float64) * NM_PER_UM**2 if name in AREAS else column
 
 
@@ -126,17 +134,20 @@ def _prepared(wafer_map: DefectMap) -> KlarfWafer:
         "XINDEX": index[:, 0],
         "YINDEX": index[:, 1],
     }
-    for name, values in wafer_map.attributes.items():
-        if name in IGNORED or values.dtype.kind not in "iufU":
+    for source_name, values in wafer_map.attributes.items():
+        name = _column_name(source_name, columns)
+        if name is None or values.dtype.kind not in "biufU":
             continue
         if values.shape != (wafer_map.defects,):
             raise InputError(
                 f"Cannot write column {name}: expected {wafer_map.defects} values, got shape {values.shape} "
                 f"(wafer {wafer_map.info.wafer}). Give one value per defect."
             )
-        if values.dtype.kind == "U" and any('"' in v or "\n" in v or "\r" in v for v in np.unique(values).tolist()):
-            raise InputError(f"Cannot write column {name}: expected text without quotes and line breaks. Rename its values.")
-        columns[name] = values
+        if values.dtype.kind == "U" and (bad := unwritable(np.unique(values).tolist())) is not None:
+            raise InputError(
+                f"Cannot write column {name}: expected text without quotes and control signs, got {bad!r:.80}. Rename its values."
+            )
+        columns[name] = values.astype(np.int32) if values.dtype.kind == "b" else values
     for name, value in TRAILING.items():
         columns.setdefault(name, np.full(wafer_map.defects, value))
     radius = wafer_map.info.radius_um
@@ -151,6 +162,17 @@ def _prepared(wafer_map: DefectMap) -> KlarfWafer:
         dies=0 if dies is None else len(dies),
         defective_dies=len(np.unique(index, axis=0)),
     )
+
+
+def _column_name(source_name: str, taken: Iterable[str]) -> str | None:
+    """The column under which an attribute is written: its name in capitals, other signs as ``_``; None for what KLARF says elsewhere."""
+    name = source_name.upper()
+    if name in IGNORED:
+        return None
+    name = _NOT_IN_NAMES.sub("_", name)
+    name = name if _FIRST_OF_NAMES.match(name) else f"_{name}"
+    used = {*taken, *IGNORED}
+    return next(n for i in range(1, len(used) + 2) if (n := name if i == 1 else f"{name}_{i}") not in used)
 
 
 def _own_whole(wafer_map: DefectMap, name: str) -> NDArray | None:

@@ -1,0 +1,127 @@
+"""Commands of the pipeline in its order: from what lands to the bundle and its report. And the fab that supplies files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from inspection import console
+from inspection.cli.options import HERE, JsonOption, SnapshotOption, WorkspaceOption
+from inspection.cli.stage import run_stage, show_left
+
+
+class Difficulty(StrEnum):
+    """How hard the simulated signatures are to tell apart."""
+
+    easy = "easy"
+    hard = "hard"
+
+
+class Format(StrEnum):
+    """What the simulated tools write."""
+
+    klarf12 = "klarf12"
+    klarf18 = "klarf18"
+    raster = "raster"
+    mixed = "mixed"
+
+
+def run(
+    input: Annotated[Optional[str], typer.Option("--input", "-i", help="File, folder or URL (s3://bucket/prefix) of defect maps.")] = None,  # noqa: A002, UP045
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Everything: from landed maps to alerts. Without --input a simulated fab supplies the maps."""
+    words = [sys.executable, "-m", "flows", "--workspace", str(workspace)]
+    words += ["--input", input] if input is not None else []
+    words += ["--json"] if json else []
+    with console.errors(as_json=json):
+        sys.stdout.flush()
+        os.execv(sys.executable, words)  # noqa: S606  (flows stand above this module: it is started, not imported)
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    lots: Annotated[int, typer.Option(min=1)] = 40,
+    wafers: Annotated[int, typer.Option(min=1, max=25, help="Wafers per lot.")] = 25,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    difficulty: Annotated[Difficulty, typer.Option()] = Difficulty.easy,
+    format: Annotated[Format, typer.Option()] = Format.klarf12,  # noqa: A002
+    raster_px: Annotated[int, typer.Option(min=64, max=100_000, help="Side of raster files; 56000 makes about 3 GB.")] = 2048,
+    first_lot: Annotated[int, typer.Option(min=1, help="Number of the first lot.")] = 1,
+    json: JsonOption = False,
+) -> None:
+    """Let a simulated fab write true files, labels.csv and truth.csv. Same arguments, same bytes."""
+    with console.errors(as_json=json):
+        from inspection.stages import simulate_fab
+
+        with console.reporting("simulate") as report:
+            result = simulate_fab(
+                out, lots=lots, wafers=wafers, seed=seed, difficulty=difficulty.value, format=format.value,
+                raster_px=raster_px, first_lot=first_lot, report=report,
+            )  # fmt: skip
+        console.answer(result, as_json=json, title=f"simulated fab in {out}")
+
+
+def ingest(
+    # A path would fold the two slashes of a URL into one.
+    source: Annotated[Optional[str], typer.Argument(help="File, folder or URL (s3://bucket/prefix); default: the landing folder.")] = None,  # noqa: UP045
+    from_snapshot: SnapshotOption = False,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Claim, recognise and parse what landed; bad files go to quarantine with their reason."""
+    if from_snapshot:
+        run_stage("materialise", workspace, as_json=json)
+    else:
+        run_stage("ingest", workspace, as_json=json, starts=True, shown=_ingested, source=source)
+
+
+def _ingested(result: dict[str, Any]) -> None:
+    """The closing table of an ingest: where every file that was read has gone."""
+    refused = result["quarantined"]
+    rows = [
+        ["read", result["read"], None],
+        ["new", result["new"], result["wafers"]],
+        ["known", result["known"], None],
+        ["superseded", None, result["superseded"]],
+        *([f"quarantined: {code}", count["files"], count["wafers"]] for code, count in refused.items()),
+        ["left", len(result["left"]), None],
+    ]
+    console.table(f"ingest, {result['seconds']:.1f} s", ("", "files", "wafers"), rows)
+    show_left("Left where they are", "file and why", result["left"])
+
+
+def validate(from_snapshot: SnapshotOption = False, workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Check each new lot and day with Great Expectations and rebuild the Data Docs; what fails is reported and stops nothing."""
+    run_stage("validate_snapshot" if from_snapshot else "validate", workspace, as_json=json)
+
+
+def snapshot(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Freeze the labelled wafers of the store as the training set."""
+    run_stage("snapshot", workspace, as_json=json)
+
+
+def tile(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Draw the global view and the detail tiles of every wafer of the snapshot."""
+    run_stage("tile", workspace, as_json=json)
+
+
+def split(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Cut the snapshot into lot-disjoint parts; leakage is refused."""
+    run_stage("split", workspace, as_json=json)
+
+
+def train(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Train the network; an interrupted run goes on where it stopped."""
+    run_stage("train", workspace, as_json=json)
+
+
+def evaluate(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
+    """Tune thresholds on validation, judge on test, write the bundle and the report."""
+    run_stage("evaluate", workspace, as_json=json)

@@ -1,0 +1,47 @@
+"""Running a stage from the command line: its progress, its report, and the errors of both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from inspection import console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SHOWN_LEFT = 20
+
+
+def run_stage(
+    name: str,
+    workspace: Path,
+    *,
+    as_json: bool,
+    starts: bool = False,
+    shown: Callable[[dict[str, Any]], None] | None = None,
+    **options: Any,
+) -> None:
+    """Run the stage ``name`` of ``inspection.stages`` with progress and print its report; ``shown`` prints it for a person.
+
+    A missing workspace is refused, unless the stage may start one or looks for itself (``starts``).
+    """
+    with console.errors(as_json=as_json):
+        from inspection import stages
+
+        place = stages.open_workspace(workspace)
+        if not starts:
+            stages.require_workspace(place)
+        with console.reporting(name.replace("_", " ")) as report:
+            result = getattr(stages, name)(place, stages.params_of(place), report=report, **options)
+        if shown is None or as_json:
+            console.answer(result, as_json=as_json, title=name.replace("_", " "))
+        else:
+            shown(result)
+
+
+def show_left(title: str, what: str, lines: list[str]) -> None:
+    """The first of what was left, and how many more."""
+    if lines:
+        more = [[f"and {len(lines) - SHOWN_LEFT} more"]] if len(lines) > SHOWN_LEFT else []
+        console.table(title, (what,), [*([line] for line in lines[:SHOWN_LEFT]), *more])
