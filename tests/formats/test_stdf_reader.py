@@ -154,6 +154,31 @@ def test_wafers_of_several_heads_and_sites_are_kept_apart(tmp_path, mark):
     ]
 
 
+def test_parts_of_any_head_belong_to_a_wafer_of_all_heads(tmp_path):
+    file = begun()
+    file.wir(head=255)
+    file.prr(0, 0, 0, head=1)
+    file.prr(1, 0, FAILED, head=2)
+    file.wrr(2, 1, head=255)
+    file.mrr()
+    (wafer,) = wafers(tmp_path, file)
+    assert wafer.map.status.tolist() == [[PASS, FAIL]]
+    assert not any("WRR" in note for note in wafer.notes)
+
+
+@pytest.mark.parametrize(("size", "shape"), [(200.0, (1, 13)), (20.0, (1, 4)), (0.0, (1, 4))])
+def test_a_half_tested_wafer_keeps_its_place(tmp_path, size, shape):
+    """Dies at 4 to 7 of a wafer whose centre die is at 1; without a wafer that large the centre is not believed."""
+    file = begun(centre=(1, 0), width=4.0, height=4.0, size=size)
+    file.wir()
+    for x in range(4, 8):
+        file.prr(x, 0, FAILED)
+    file.mrr()
+    (wafer,) = wafers(tmp_path, file)
+    assert wafer.map.status.shape == shape
+    assert wafer.map.status[0, -4:].tolist() == [FAIL] * 4
+
+
 def test_counts_of_the_wafer_record_are_checked(tmp_path):
     file = begun()
     file.wir()

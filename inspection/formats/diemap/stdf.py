@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _UNITS = {1: "inch", 2: "cm", 3: "mm", 4: "mil"}
 _HEADER = 6
+_ALL_HEADS = 255
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature that every format shares
@@ -100,7 +101,7 @@ class _File:
     def _part(self, record: Record) -> None:
         if len(record.body) < 3:
             raise fault("record", f"byte {record.at}", "a PRR of at least 3 bytes", len(record.body))
-        wafer = self.open.get(record.body[0])
+        wafer = self.open.get(record.body[0]) or self.open.get(_ALL_HEADS)
         if wafer is None:
             self.loose = self.loose or _Wafer(record.body[0], "", 0)
             wafer = self.loose
@@ -126,7 +127,7 @@ class _File:
         fields.number("I", 0)
         counts = [fields.number("I", MISSING_COUNT) for _ in range(5)]  # PART RTST ABRT GOOD FUNC
         name = fields.text()
-        wafer = self.open.pop(head, None)
+        wafer = self.open.pop(head, None) or self.open.pop(_ALL_HEADS, None)
         if wafer is None:
             self.unopened += 1
             return

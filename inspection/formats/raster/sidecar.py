@@ -47,7 +47,7 @@ class _Content(BaseModel):
     die_pitch_um: tuple[float, float] | None = None
     die_origin_um: tuple[float, float] | None = None
     dies: list[tuple[int, int, int]] | None = None
-    # Of a file without a header (raster_raw).
+    # Of a file without a header (``raw``).
     shape: tuple[PositiveInt, PositiveInt] | None = None
     dtype: str | None = Field(default=None, pattern=r"^([<>=|]?([iu][1248]|f[248]|b1)|bool|u?int(8|16|32|64)|float(16|32|64))$")
     offset_bytes: int = Field(default=0, ge=0)
