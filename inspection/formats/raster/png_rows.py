@@ -93,7 +93,7 @@ class PngStream:
         if header.bits < 8:
             places = np.arange(header.width)
             shift = 8 - header.bits - places * header.bits % 8
-            values = values[:, places * header.bits // 8] >> shift.astype(np.uint8) & np.uint8((1 << header.bits) - 1)
+            values = np.take(values, places * header.bits // 8, axis=1) >> shift.astype(np.uint8) & np.uint8((1 << header.bits) - 1)
         elif header.bits == 16:
             values = values.view(">u2").astype(np.uint16)
         if header.colour == PALETTE or header.bits < 8:

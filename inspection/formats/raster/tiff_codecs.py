@@ -28,6 +28,7 @@ COMPRESSIONS = {
 }
 _CODECS = {LZW: "lzw", DEFLATE: "deflate", OLD_DEFLATE: "deflate", PACKBITS: "packbits", LZMA: "lzma", ZSTD: "zstd"}
 HORIZONTAL, FLOATING = 2, 3
+_RGB = 2
 _END_OF_FAX = 0x001001
 """The 24 bits that close a page of group 4 (ITU-T T.6, 2.4.1)."""
 
@@ -154,6 +155,9 @@ def _jpeg(data: bytes, coding: Coding, shape: tuple[int, int], inside: tuple[int
         raise ValueError(f"{frame.height} x {frame.width} pixels")
     if not ends(data):
         raise ValueError("no end of the JPEG stream")  # the decoder would fill up what is missing
-    colours = {} if coding.samples == 1 else {"outcolorspace": 2} | ({"colorspace": 2} if coding.rgb and b"JFIF" not in data[:32] else {})
-    pixels = imagecodecs.jpeg8_decode(data, tables=coding.tables or None, **colours)
-    return pixels.reshape((frame.height, frame.width) + ((coding.samples,) if coding.samples > 1 else ()))
+    if coding.samples == 1:
+        return imagecodecs.jpeg8_decode(data, tables=coding.tables or None).reshape(frame.height, frame.width)
+    # As JFIF has it the values are luminance and colour difference, whatever the page says.
+    stored = _RGB if coding.rgb and b"JFIF" not in data[:32] else None
+    pixels = imagecodecs.jpeg8_decode(data, tables=coding.tables or None, colorspace=stored, outcolorspace=_RGB)
+    return pixels.reshape(frame.height, frame.width, coding.samples)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Bytes: TypeAlias = bytes | memoryview | NDArray[np.uint8]
+    Bytes: TypeAlias = bytes | NDArray[np.uint8]
 
 COMPRESSORS = {"blosc": "blosc", "bz2": "bz2", "gzip": "gzip", "lz4": "lz4", "lzma": "lzma", "zlib": "deflate", "zstd": "zstd"}
 """The name of each in ``unpack``."""
@@ -46,7 +46,7 @@ class Step(NamedTuple):
     def undone(self, data: Bytes, size: int, stored: np.dtype) -> Bytes:
         """The ``size`` bytes as they were before it."""
         if self.name in COMPRESSORS:
-            return unpacked(memoryview(data), COMPRESSORS[self.name], size)
+            return unpacked(bytes(data), COMPRESSORS[self.name], size)
         if self.name == "crc32c":
             return without_checksum(data)
         if len(data) != self.size(size):
@@ -126,7 +126,7 @@ class Pipeline:
         return pixels.transpose(np.argsort(self.axes))
 
 
-def without_checksum(data: Bytes) -> Bytes:
+def without_checksum(data: Bytes) -> bytes:
     """``data`` without the CRC-32C in its last four bytes.
 
     Raises
@@ -136,9 +136,8 @@ def without_checksum(data: Bytes) -> Bytes:
     """
     import google_crc32c  # noqa: PLC0415 - only a chunk with a checksum pays for it
 
-    whole = memoryview(data)
-    content, checksum = whole[:-_CHECKSUM], whole[-_CHECKSUM:]
-    if len(whole) < _CHECKSUM or google_crc32c.value(bytes(content)) != struct.unpack("<I", checksum)[0]:
+    content, checksum = bytes(data[:-_CHECKSUM]), bytes(data[-_CHECKSUM:])
+    if len(checksum) < _CHECKSUM or google_crc32c.value(content) != struct.unpack("<I", checksum)[0]:
         raise ValueError("another checksum")
     return content
 

@@ -112,9 +112,9 @@ def _sharding(shard: _Shard, chunk: tuple[int, ...], dtype: np.dtype) -> Shardin
 
 
 def _compressor(name: Any) -> Step:
-    if name not in COMPRESSORS:
+    if not isinstance(name, str) or name not in COMPRESSORS:
         raise ValueError(f"one of the compressors {', '.join(sorted(COMPRESSORS))}, got {name!r:.40}")
-    return Step(str(name))
+    return Step(name)
 
 
 def _filter(name: Any, said: dict[str, Any], stored: np.dtype) -> Step:
