@@ -80,11 +80,11 @@ def cornered_tiff(folder, array, *, orientation, **options):
     return tiff(folder, stored, extratags=[(274, 3, 1, orientation, True)], **options)
 
 
-def picture(folder, array, *, ending):
+def picture(folder, array, *, ending, options=()):
     import cv2
 
     path = folder / f"a{ending}"
-    assert cv2.imwrite(str(path), array)
+    assert cv2.imwrite(str(path), array, list(options))
     return path
 
 

@@ -16,7 +16,7 @@ from inspection.formats.raster.plain import PlainStream
 from inspection.formats.raster.segments import SegmentedStream
 from inspection.formats.raster.stream import damaged, truncated
 from inspection.formats.raster.tiff_codecs import JPEG, decode
-from inspection.formats.raster.tiff_layout import MIN_IS_BLACK, MIN_IS_WHITE, PALETTE, RGB, Y_CB_CR, layout_of, unread
+from inspection.formats.raster.tiff_layout import MIN_IS_BLACK, MIN_IS_WHITE, PALETTE, RGB, Y_CB_CR, in_pieces, layout_of, unread
 from inspection.formats.raster.turned import TurnedStream
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
         if layout.is_plain and not any(turns) and photometric != PALETTE:
             yield PlainStream(path, file, int(layout.offsets[0, 0]), layout.shape, coding.stored, white=white, notes=notes)
             return
+        layout = in_pieces(layout, path)
         palette = _palette(page, path) if photometric == PALETTE else None
         pieces = _Pieces(path, file.fileno(), layout, white, palette)
         black = 0 if palette is None else int(palette[0])

@@ -126,15 +126,19 @@ def decode(data: bytes, coding: Coding, shape: tuple[int, int], inside: tuple[in
     across = (width, coding.samples) if coding.samples > 1 else (width,)
     values = width * coding.samples
     if coding.packed:
-        pixels = imagecodecs.packints_decode(bytes(raw[:size]), coding.dtype, coding.packed, runlen=values)
+        pixels = imagecodecs.packints_decode(raw[:size], coding.dtype, coding.packed, runlen=values)
         return pixels.reshape(height, *across)
     if coding.predictor == FLOATING:  # its bytes lie in an order of their own, whatever the file's
         return imagecodecs.floatpred_decode(np.frombuffer(raw, coding.dtype, height * values).reshape(height, *across), axis=1)
-    pixels = np.frombuffer(raw, coding.stored, height * values).reshape(height, *across).astype(coding.dtype, copy=False)
+    pixels = np.frombuffer(raw, coding.stored, height * values)
+    own = pixels.flags.writeable  # in place where that is possible: a piece may be large
+    if not coding.stored.isnative:
+        pixels, own = pixels.byteswap(inplace=own).view(coding.dtype), True
+    pixels = pixels.reshape(height, *across)
     if coding.predictor == HORIZONTAL:
         # On the bits of floats too: whole numbers wrap round, and floats would round.
         bits = pixels.view(f"u{pixels.dtype.itemsize}")
-        return np.cumsum(bits, axis=1, dtype=bits.dtype).view(coding.dtype)
+        return np.cumsum(bits, axis=1, dtype=bits.dtype, out=bits if own else None).view(coding.dtype)
     return pixels
 
 

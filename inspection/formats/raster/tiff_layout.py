@@ -51,7 +51,7 @@ class Layout:
 
 
 def layout_of(page: Page, path: Path, limits: Ingest) -> Layout:
-    """How the page's pixels lie.
+    """How the page's pixels lie in the file.
 
     Raises
     ------
@@ -86,10 +86,21 @@ def layout_of(page: Page, path: Path, limits: Ingest) -> Layout:
         least[-1] = least[-1] if tiled else coding.size(last, segment[1])
         if np.any((layout.counts < least) & (layout.counts > 0)):
             raise truncated(path, f"{least[0]} bytes in each strip or tile", int(layout.counts.min()))
-        if not tiled and not layout.is_plain:
-            layout = _in_parts(layout)
-    if not layout.is_plain:
-        check_segment(path, shape, coding.dtype, layout.segment, depth=samples)
+    return layout
+
+
+def in_pieces(layout: Layout, path: Path) -> Layout:
+    """The layout in pieces that may be decoded whole: long strips without compression as more and shorter ones.
+
+    Raises
+    ------
+    FormatError
+        ``raster.segment``.
+    """
+    coding = layout.coding
+    if coding.compression == NONE and not layout.tiled:
+        layout = _in_parts(layout)
+    check_segment(path, layout.shape, coding.dtype, layout.segment, depth=len(layout.offsets) * coding.samples)
     return layout
 
 
@@ -107,7 +118,7 @@ def _check_places(offsets: NDArray, counts: NDArray, path: Path) -> None:
 
 
 def _in_parts(layout: Layout) -> Layout:
-    """Strips without compression as more and shorter ones: their rows lie one after the other."""
+    """Their rows lie one after the other."""
     (rows, columns), height, coding = layout.shape, layout.segment[0], layout.coding
     depth = min(height, rows_of(columns * coding.samples, coding.dtype, _PART_BYTES))
     if height < rows:  # no part may cross the border between two strips

@@ -108,7 +108,7 @@ class Pipeline:
         return self._sizes[-1]
 
     def decode(self, data: bytes) -> NDArray:
-        """The pixels of a chunk of ``data``.
+        """The pixels of a chunk of ``data``, to be copied to where they are wanted.
 
         Raises
         ------
@@ -120,10 +120,9 @@ class Pipeline:
             raw = step.undone(raw, size, self.stored)
         if len(raw) != self.size:
             raise ValueError(f"{len(raw)} bytes of {self.size}")
-        pixels = np.frombuffer(raw, self.stored).reshape([self.chunk[axis] for axis in self.axes])
-        if self.stored.kind == "b":
-            pixels = pixels.view(np.uint8) != 0
-        return pixels.transpose(np.argsort(self.axes))
+        # Of bool the bytes: any other one than 0 and 1 is true once it is copied, but no bool to NumPy.
+        stored = np.dtype(np.uint8) if self.stored.kind == "b" else self.stored
+        return np.frombuffer(raw, stored).reshape([self.chunk[axis] for axis in self.axes]).transpose(np.argsort(self.axes))
 
 
 def without_checksum(data: Bytes) -> bytes:
