@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NO_SIDECAR = "no sidecar: the wafer is taken to fill the raster, its centre to be the image centre, any non-zero pixel a defect"
 MAX_SIDECAR_BYTES = 4 * 2**20
 SIDECARS = (".yaml", ".yml")
+INSIDE = "sidecar"
+"""Name, without its ending, of a sidecar that lies in the folder of its zarr store instead of beside it: so stores are archived."""
 
 
 class _Content(BaseModel):
@@ -93,8 +95,12 @@ class Sidecar:
 
 
 def sidecar_path(raster: Path) -> Path | None:
-    """The sidecar of ``raster``: ``NAME.npy.yaml`` or ``NAME.yaml`` (or ``.yml``) beside it; None = there is none."""
-    candidates = [raster.with_name(raster.name + end) for end in SIDECARS] + [raster.with_suffix(end) for end in SIDECARS]
+    """The sidecar of ``raster``: ``NAME.npy.yaml`` or ``NAME.yaml`` (or ``.yml``) beside it; None = there is none.
+
+    Of a folder: ``sidecar.yaml`` in it, else beside it.
+    """
+    candidates = [raster / (INSIDE + end) for end in SIDECARS] if raster.is_dir() else []
+    candidates += [raster.with_name(raster.name + end) for end in SIDECARS] + [raster.with_suffix(end) for end in SIDECARS]
     return next((c for c in candidates if c.is_file()), None)
 
 

@@ -126,7 +126,7 @@ def decode(data: bytes, coding: Coding, shape: tuple[int, int], inside: tuple[in
     across = (width, coding.samples) if coding.samples > 1 else (width,)
     values = width * coding.samples
     if coding.packed:
-        pixels = imagecodecs.packints_decode(raw[:size], coding.dtype, coding.packed, runlen=values)
+        pixels = imagecodecs.packints_decode(bytes(raw[:size]), coding.dtype, coding.packed, runlen=values)
         return pixels.reshape(height, *across)
     if coding.predictor == FLOATING:  # its bytes lie in an order of their own, whatever the file's
         return imagecodecs.floatpred_decode(np.frombuffer(raw, coding.dtype, height * values).reshape(height, *across), axis=1)
