@@ -109,7 +109,7 @@ def _check_places(offsets: NDArray, counts: NDArray, path: Path) -> None:
     size = path.stat().st_size
     stored = (offsets != 0) | (counts != 0)
     if not stored.any():
-        return
+        raise truncated(path, "strips or tiles", "none that is stored")
     # As floats: places and lengths of 64 bits would wrap round when they are added.
     begin, length = offsets[stored].astype(np.float64), counts[stored].astype(np.float64)
     ends = begin + length
