@@ -47,6 +47,8 @@ class SegmentedStream:
         Called from several threads at once.
     fill : number
         Of the pixels of a piece that is not stored.
+    depth : int
+        Values behind each other in a piece: colours, or places of further axes.
     """
 
     shape: tuple[int, int]
@@ -54,6 +56,7 @@ class SegmentedStream:
     segment: tuple[int, int]
     decode: Decode
     fill: float | bool = 0
+    depth: int = 1
     transposed: bool = False
     remarks: tuple[str, ...] = ()
     _pool: ThreadPoolExecutor = field(init=False)
@@ -93,7 +96,7 @@ class SegmentedStream:
 
     @property
     def _segment_bytes(self) -> int:
-        return self.segment[0] * self.segment[1] * self.dtype.itemsize
+        return self.segment[0] * self.segment[1] * self.depth * self.dtype.itemsize
 
     def _bands(self) -> list[tuple[int, int]]:
         """First and last row of each band; none crosses a border between pieces of which it holds only a part."""

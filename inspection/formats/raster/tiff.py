@@ -79,6 +79,7 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
                 layout.segment,
                 pieces.decoded,
                 fill=black if white is None else white,
+                depth=len(layout.offsets) * coding.samples,
                 remarks=notes,
             )
         ) as stream:
@@ -134,8 +135,7 @@ def _page(pages: list[Page], path: Path) -> tuple[Page, tuple[str, ...]]:
     """The page that is meant, and what there is to say about it and the others."""
     pictures = [page for page in pages if page.is_picture]
     grey = [page for page in pictures if _is_grey(page)]
-    colour = [page for page in pictures if page not in grey and _is_colour(page)]
-    meant = grey or colour
+    meant = grey or [page for page in pictures if _is_colour(page)]
     if not meant:
         kinds = sorted({f"{page.number(tag.SAMPLES, 1)} x photometric {page.number(tag.PHOTOMETRIC, 1)}" for page in pictures})
         raise unread("channels", path, "one channel of grey, or colour", "; ".join(kinds[:5]) or "only reduced pages")

@@ -60,7 +60,7 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
         behind = inner.size // (segment[0] * segment[1] * array.dtype.itemsize)
         check_segment(path, shape, array.dtype, segment, depth=behind, most=CHUNK_BYTES)
         chunks = _Chunks(path, store, prefix, array, rows)
-        with closing(SegmentedStream(shape, array.dtype, segment, chunks.decoded, fill=array.fill)) as stream:
+        with closing(SegmentedStream(shape, array.dtype, segment, chunks.decoded, fill=array.fill, depth=behind)) as stream:
             yield stream
 
 
