@@ -8,6 +8,7 @@
 ``raster``        pixels with a YAML sidecar, streamed in strips: npy, raw, TIFF, PNG, JPEG, zarr
 ``compressed``    gzip and zstd around any of them
 ``canonical``     our own Parquet shard of wafers of any source (``canonical_rows``)
+``sidecar_yaml``  the text of a sidecar
 ``sizes``         the limit every file is held against first
 ================  ==========================================================================================
 """

@@ -113,6 +113,7 @@ def test_colour_becomes_the_luminance_of_the_reference_with_a_note(tmp_path, dty
     wanted = cv2.cvtColor(tifffile.imread(tmp_path / "a.tif"), cv2.COLOR_RGB2GRAY)
     assert np.abs(content(tmp_path / "a.tif").astype(int) - wanted).max() <= 1
     assert "luminance" in notes(tmp_path / "a.tif")
+    assert ("JPEG" in notes(tmp_path / "a.tif")) == (compression == "jpeg")
 
 
 def test_a_palette_of_colours_is_what_the_reference_shows(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 from inspection.errors import FormatError
 from inspection.formats.raster import png_blocks
 from inspection.formats.raster.grey import OPACITY, REDUCED, is_grey, luminance
-from inspection.formats.raster.jpeg_markers import START, Frame, ends, jpeg_frame
+from inspection.formats.raster.jpeg_markers import LOSSY, START, Frame, ends, jpeg_frame
 from inspection.formats.raster.png_blocks import GREY
 from inspection.formats.raster.png_blocks import MAGIC as PNG
 from inspection.formats.raster.stream import check_size, damaged, rows_of, truncated
@@ -31,7 +31,6 @@ MAX_BYTES = 96 * 2**20
 """Of a picture that is decoded whole, all its channels together; the decoder holds it twice."""
 WHOLE_BYTES = 16 * 2**20
 """PNG up to this size is decoded whole, above it row by row: the loop over its bytes is compiled first."""
-LOSSY = "JPEG changes values beside every edge: without a threshold in the sidecar, pixels around a defect count as defects"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 
 from inspection.formats.raster import tiff_tags as tag
 from inspection.formats.raster.grey import REDUCED, luminance
+from inspection.formats.raster.jpeg_markers import LOSSY
 from inspection.formats.raster.levels import full_size
 from inspection.formats.raster.plain import PlainStream
 from inspection.formats.raster.segments import SegmentedStream
@@ -80,7 +81,7 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
                 pieces.decoded,
                 fill=black if white is None else white,
                 depth=len(layout.offsets) * coding.samples,
-                remarks=notes,
+                remarks=(*notes, LOSSY) if coding.compression == JPEG else notes,
             )
         ) as stream:
             yield TurnedStream(stream, *turns) if any(turns) else stream
