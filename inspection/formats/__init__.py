@@ -9,6 +9,7 @@
 ``notch``         places turned until the notch is down
 ``compressed``    gzip and zstd around any of them
 ``canonical``     our own Parquet shard of wafers of any source (``canonical_rows``)
+``sidecar_yaml``  the text of a sidecar
 ``sizes``         the limit every file is held against first
 ================  ==========================================================================================
 """

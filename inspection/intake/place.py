@@ -51,7 +51,7 @@ class Landed:
     name : str
         Path inside the place; control characters are escaped.
     parts : tuple of Part
-        The file and its sidecar, or all files of a folder that is one source, by name.
+        The file and its sidecar, or all files of a folder that is one source, its sidecar among them, by name.
     size : int
         Bytes of all parts.
     changed_at : datetime or None
@@ -128,7 +128,7 @@ def open_place(source: Path | str, workspace: Workspace, one_source: OneSource |
     Parameters
     ----------
     one_source : callable (folder) -> bool, optional
-        Says which folders are one source each. Places behind a URL know files only.
+        Says which folders of a disk are one source each; behind a URL those are that hold the metadata of a zarr store.
 
     Raises
     ------

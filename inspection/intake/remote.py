@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import EngineError, InputError, InputNotFoundError, InspectionError
 from inspection.formats.compressed import inner_name
-from inspection.formats.raster.sidecar import SIDECARS
+from inspection.formats.raster.sidecar import INSIDE, SIDECARS
+from inspection.formats.raster.zarr_store import METADATA as STORE_MARKS
 from inspection.intake.labels import LABELS_NAME
 from inspection.intake.place import PIECE, Landed, Part, clean_name, refuse_credentials
 from inspection.intake.search import RASTERS, TABLES, is_input
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from inspection.intake.place import Notice
 
+_LONGEST_NAME = 255
 _BLOCK = 8 << 20
 """Bytes of one request."""
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
@@ -75,16 +79,29 @@ class Bucket:
         """Objects that could be input, by name."""
         with self._refusals():
             listed = self._single() if self._is_file else self._fs.find(self._root, detail=True)
-        files = {path: info for path, info in listed.items() if info.get("type") == "file" and not path.endswith("/")}
-        for path in [self._root] if self._is_file else sorted(files):
-            name = PurePosixPath(path).name if self._is_file else path.removeprefix(self._root).lstrip("/")
+        files = _files(listed)
+        if self._is_file:
+            yield _landed(PurePosixPath(self._root).name, [(p, files[p]) for p in (self._root, *_beside(self._root, files))])
+            return
+        stores = _stores(files)
+        inside = {path for members in stores.values() for path in members}
+        for path in sorted({*stores, *files} - inside):
+            name = path.removeprefix(self._root).lstrip("/") or PurePosixPath(path).name
             folders, _, last = name.rpartition("/")
-            if is_input(last) and not any(folder.startswith(".") for folder in folders.split("/")):
+            if any(folder.startswith(".") for folder in folders.split("/")):
+                continue
+            if path in stores:
+                yield _landed_folder(name, path, files)
+            elif is_input(last):
                 yield _landed(name, [(p, files[p]) for p in (path, *_beside(path, files))])
 
     def look(self, one: Landed) -> Landed:
         """``one`` as it is now."""
         with self._refusals():
+            if one.is_folder:
+                inner = next(part for part in one.parts if part.at.endswith("/" + part.name))
+                root = inner.at.removesuffix("/" + inner.name)
+                return _landed_folder(one.name, root, _files(self._fs.find(root, detail=True)) | self._there(_store_sidecars(root)))
             first = one.parts[0].at
             there = {path: self._fs.info(path) for path in (first, *(part.at for part in one.parts[1:]))}
             return _landed(one.name, list(there.items()))
@@ -120,10 +137,13 @@ class Bucket:
         return copy
 
     def _single(self) -> dict[str, Any]:
-        found = {self._root: self._fs.info(self._root)}
-        for beside in _sidecars(self._root):
+        return {self._root: self._fs.info(self._root)} | self._there(_sidecars(self._root))
+
+    def _there(self, paths: list[str]) -> dict[str, Any]:
+        found = {}
+        for path in paths:
             with suppress(FileNotFoundError):
-                found[beside] = self._fs.info(beside)
+                found[path] = self._fs.info(path)
         return found
 
     @contextmanager
@@ -138,6 +158,46 @@ class Bucket:
                 f"Cannot read {self.name}: expected an answer of the server, got {type(error).__name__}: {str(error)[:200]}. "
                 "Check the endpoint, the network and the credentials in the environment, then run again; nothing is half done."
             ) from error
+
+
+def _files(listed: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: info for path, info in listed.items() if info.get("type") == "file" and not path.endswith("/")}
+
+
+def _stores(files: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The outermost folders that hold the metadata of a zarr store, and all files in each: one source each."""
+    marked = {folder for folder, _, last in (path.rpartition("/") for path in files) if last in STORE_MARKS}
+    stores: dict[str, list[str]] = {}
+    for path in files:
+        above = accumulate(path.split("/")[:-1], lambda folder, part: f"{folder}/{part}")
+        root = next((folder for folder in above if folder in marked), None)
+        if root is not None:
+            stores.setdefault(root, []).append(path)
+    return stores
+
+
+def _landed_folder(name: str, root: str, files: Mapping[str, Any]) -> Landed:
+    """A store with its sidecar as if it lay in it: the same parts in the same order as on a disk."""
+    inside = {path.removeprefix(root + "/"): path for path in files if path.startswith(root + "/")}
+    # A key is any text: none may name a place outside of the copy, or one that a disk cannot have.
+    folders = {folder for member in inside for folder in accumulate(member.split("/")[:-1], lambda above, part: f"{above}/{part}")}
+    members = {member: path for member, path in inside.items() if member not in folders and _is_plain(member)}
+    if not any(INSIDE + end in inside for end in SIDECARS):
+        members |= {INSIDE + PurePosixPath(path).suffix: path for path in [p for p in _store_sidecars(root) if p in files][:1]}
+    ordered = sorted(members.items())
+    landed = _landed(name, [(path, files[path]) for _, path in ordered])
+    parts = tuple(replace(part, name=member) for part, (member, _) in zip(landed.parts, ordered, strict=True))
+    return replace(landed, parts=parts, is_folder=True)
+
+
+def _is_plain(member: str) -> bool:
+    parts = member.split("/")
+    return not any(part in {"", ".", ".."} or len(part.encode(errors="replace")) > _LONGEST_NAME for part in parts) and "\0" not in member
+
+
+def _store_sidecars(root: str) -> list[str]:
+    """Where the sidecar of a store may lie, in the order of a disk."""
+    return [root + end for end in SIDECARS] + [str(PurePosixPath(root).with_suffix(end)) for end in SIDECARS]
 
 
 def _sidecars(path: str) -> list[str]:

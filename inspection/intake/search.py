@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from inspection.errors import InputError, InputNotFoundError
 from inspection.formats.compressed import inner_name, sidecar_of
 from inspection.formats.points import sidecar as points_sidecar
-from inspection.formats.raster.sidecar import SIDECARS
+from inspection.formats.raster.sidecar import INSIDE, SIDECARS
 from inspection.intake.labels import LABELS_NAME, beside
 from inspection.intake.place import PIECE, Landed, Part, clean_name
 
@@ -164,7 +164,7 @@ def _utc(nanoseconds: int) -> datetime:
 
 
 def _members(folder: Path) -> dict[str, Path]:
-    """All files of a folder that is one source, by their paths in it, in the order of these."""
+    """All files of a folder that is one source, by their paths in it, in the order of these; its sidecar as if it lay in it."""
     found = {}
     for here, folders, names in os.walk(folder):
         for path in (Path(here, name) for name in (*folders, *names)):
@@ -175,6 +175,9 @@ def _members(folder: Path) -> dict[str, Path]:
                 found[member] = path
     if not found:
         raise _NotPlainError("a folder without files")
+    beside = sidecar_of(folder)
+    if beside is not None and not beside.is_symlink() and not any(INSIDE + end in found for end in SIDECARS):
+        found[INSIDE + beside.suffix] = beside
     return dict(sorted(found.items()))
 
 
@@ -249,7 +252,7 @@ def member_head(name: str, size: int) -> bytes:
 
 
 def with_sidecar(path: Path) -> tuple[Path, ...]:
-    """A file and its sidecar, if it has one."""
-    beside = sidecar(path)
+    """A file and its sidecar, if it has one; of a folder that is one source, the sidecar counts among its files."""
+    beside = None if path.is_dir() else sidecar(path)
     # A sidecar that is a link could lead out of the source: it is not taken.
     return (path,) if beside is None or beside.is_symlink() else (path, beside)

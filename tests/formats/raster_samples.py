@@ -60,11 +60,31 @@ def tiff(folder, array, **options):
     return path
 
 
-def picture(folder, array, *, ending):
+def colour_tiff(folder, array, *, planes=False, alpha=False, **options):
+    """Red, green and blue alike."""
+    layers = [array] * 3 + [array // 2] * alpha
+    stacked = np.stack(layers) if planes else np.dstack(layers)
+    more = {"extrasamples": ["unassalpha"]} if alpha else {}
+    return tiff(folder, stacked, photometric="rgb", planarconfig="separate" if planes else "contig", **more, **options)
+
+
+def palette_tiff(folder, array, **options):
+    """Each number stands for 255 less itself."""
+    colours = np.stack([np.arange(255, -1, -1) * 257] * 3).astype(np.uint16)
+    return tiff(folder, 255 - array, photometric="palette", colormap=colours, **options)
+
+
+def cornered_tiff(folder, array, *, orientation, **options):
+    """``orientation`` 3: begins at the lower right corner; 6: its rows are columns, from the right."""
+    stored = {3: array[::-1, ::-1], 6: array.T[::-1]}[orientation]
+    return tiff(folder, stored, extratags=[(274, 3, 1, orientation, True)], **options)
+
+
+def picture(folder, array, *, ending, options=()):
     import cv2
 
     path = folder / f"a{ending}"
-    assert cv2.imwrite(str(path), array)
+    assert cv2.imwrite(str(path), array, list(options))
     return path
 
 
@@ -102,6 +122,13 @@ def zarr_v2(folder, array, *, compressor=None, **options):
     return zarr(folder, array, version=2, **codecs(*([compressor] if compressor else [])), **options)
 
 
+def filtered_v2(folder, array, *, name, **options):
+    import numcodecs
+
+    settings = {"delta": {"dtype": array.dtype.str}, "shuffle": {"elementsize": array.dtype.itemsize}}.get(name, {})
+    return zarr(folder, array, version=2, filters=[numcodecs.get_codec({"id": name} | settings)], **options)
+
+
 def v3_codec(folder, array, *, name, **options):
     from zarr import codecs as library
 
@@ -133,10 +160,19 @@ KINDS: dict[str, Kind] = {
     "tiff-strips": Kind(partial(tiff, rowsperstrip=3)),
     "tiff-tiles": Kind(partial(tiff, tile=(16, 32))),
     "tiff-big": Kind(partial(tiff, bigtiff=True, byteorder=">", tile=(16, 16))),
+    "tiff-colour": Kind(partial(colour_tiff, rowsperstrip=7), ("uint8", "uint16")),
+    "tiff-colour-planes": Kind(partial(colour_tiff, planes=True, alpha=True, tile=(16, 32), compression="lzw"), ("uint8", "uint16")),
+    "tiff-palette": Kind(palette_tiff, ("uint8",)),
+    "tiff-last-corner": Kind(partial(cornered_tiff, orientation=3)),
+    "tiff-columns": Kind(partial(cornered_tiff, orientation=6, tile=(16, 32), byteorder=">"), transposed=True),
+    "tiff-lzma": Kind(partial(tiff, compression="lzma")),
     "png": Kind(partial(picture, ending=".png"), ("uint8", "uint16")),
     "zarr-v2": Kind(partial(zarr_v2), chunks=True),
     "zarr-v2-columns": Kind(partial(zarr_v2, order="F", compressor="zlib"), chunks=True),
     "zarr-v2-slashes": Kind(partial(zarr_v2, compressor="gzip", chunk_key_encoding={"name": "v2", "separator": "/"}), chunks=True),
+    "zarr-v2-delta": Kind(partial(filtered_v2, name="delta"), INTEGERS, chunks=True),
+    "zarr-v2-shuffle": Kind(partial(filtered_v2, name="shuffle"), chunks=True),
+    "zarr-v2-packbits": Kind(partial(filtered_v2, name="packbits"), ("bool",), chunks=True),
     "zarr-v3": Kind(zarr, chunks=True),
     "zarr-v3-zip": Kind(partial(zarr, zipped=True)),
     "zarr-v3-transposed": Kind(transposed_v3, chunks=True),
@@ -148,7 +184,7 @@ KINDS: dict[str, Kind] = {
     "ome-zarr-0.5": Kind(partial(zarr, ome=True), chunks=True),
     "ome-zarr-0.4": Kind(partial(zarr, ome=True, version=2), chunks=True),
 }
-for codec in ("blosc", "bz2", "lz4", "zstd"):
+for codec in ("blosc", "bz2", "lz4", "lzma", "zstd"):
     KINDS[f"zarr-v2-{codec}"] = Kind(partial(zarr_v2, compressor=codec), chunks=True)
 for codec in ("deflate", "lzw", "packbits", "zstd"):
     for order, layout in (("<", {"rowsperstrip": 5}), (">", {"tile": (16, 16)})):

@@ -18,6 +18,7 @@ from inspection.wafer.maps import FAIL, NO_DIE, PASS
 
 TURNS = (0, 90, 180, 270)
 statuses = arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 7)), elements=st.integers(0, 2))
+WEB_SERVICE = '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><Result>{}</Result></s:Body></s:Envelope>'
 steps = st.none() | st.tuples(st.sampled_from((2.5, 3.25, 40.0)), st.sampled_from((1.5, 4.0)))
 
 
@@ -55,9 +56,15 @@ def cropped(status):
     end=st.sampled_from(("\n", "\r\n", "\r")),
     lower=st.booleans(),
     codes=st.sampled_from((("__", "01", "1F"), ("@@", "00", "0B"), ("FF", "0a", "f0"), ("___", "000", "1AB"))),
+    extra=st.sampled_from(("", "PART#:313-00021", "ShotMap", "Test Program : cp1 v2", "# by hand")),
+    last=st.sampled_from(("", "EndOfMap", "END:1", "\x1a")),
+    bare=st.booleans(),
 )
-def test_sinf_of_any_spacing_and_turn(folder, status, degrees, step, gap, end, lower, codes):
-    content = write.sinf(status, degrees=degrees, pitch_mm=step, gap=gap, end=end, lower=lower, codes=codes)
+def test_sinf_of_any_spacing_and_turn(folder, status, degrees, step, gap, end, lower, codes, extra, last, bare):
+    content = write.sinf(status, degrees=degrees, pitch_mm=step, gap=gap, end=end, lower=lower, codes=codes, extra=extra)
+    content += last.encode() + (end.encode() if last else b"")
+    if bare:
+        content = content.replace(b"RowData:", b"").replace(b"rowdata:", b"")
     found = reads_as(folder, content, status, step)
     assert (found.map.info.lot.upper(), found.map.info.wafer.upper(), found.map.info.product.upper()) == ("LOT9", "LOT9-03", "DEV7")
 
@@ -73,9 +80,18 @@ def test_sinf_of_any_spacing_and_turn(folder, status, degrees, step, gap, end, l
     origin=st.sampled_from("01234"),
     case=st.sampled_from((str, str.lower, str.upper)),
     prefix=st.booleans(),
+    shape=st.sampled_from(("as it is", "no Data", "Device closed at once", "several lines")),
 )
-def test_g85_of_any_dialect(folder, status, degrees, bin_type, gap, cdata, maps, origin, case, prefix):
-    content = write.g85(status, degrees=degrees, bin_type=bin_type, gap=gap, cdata=cdata, maps=maps, attributes={"OriginLocation": origin})
+def test_g85_of_any_dialect(folder, status, degrees, bin_type, gap, cdata, maps, origin, case, prefix, shape):
+    attributes = {"OriginLocation": origin, "SlotNumber": "3"}
+    content = write.g85(status, degrees=degrees, bin_type=bin_type, gap=gap, cdata=cdata, maps=maps, attributes=attributes)
+    if shape == "no Data":
+        content = content.replace(b"<Data>", b"").replace(b"</Data>", b"")
+    elif shape == "Device closed at once":
+        begin = content.index(b">", content.index(b"<Device"))
+        content = (content[:begin] + b"/" + content[begin:]).replace(b"</Device>", b"")
+    elif shape == "several lines":
+        content = content.replace(b"><", b">\r\n\t <")
     for name in ("BinType", "NullBin", "Rows", "Columns", "BinCode", "BinQuality", "Orientation", "WaferId", "LotId", "ProductId"):
         content = content.replace(f" {name}=".encode(), f" {case(name)}=".encode())
     if prefix:
@@ -86,7 +102,7 @@ def test_g85_of_any_dialect(folder, status, degrees, bin_type, gap, cdata, maps,
         content = content.replace(b"<semi:Map xmlns=", b"<semi:Map xmlns:semi=")
     found = reads_as(folder, content, status)
     info = found.map.info
-    assert (info.lot, info.wafer, info.product) == ("LOT9", "LOT9-03", "DEV7")
+    assert (info.lot, info.wafer, info.slot, info.product) == ("LOT9", "LOT9-03", 3, "DEV7")
     assert info.inspected_at == datetime(2026, 1, 5, 6, 15, 30, tzinfo=UTC)
 
 
@@ -100,8 +116,10 @@ def test_g85_of_any_dialect(folder, status, degrees, bin_type, gap, cdata, maps,
     coordinates=st.booleans(),
     step=steps,
     namespace=st.sampled_from(("", ' xmlns="urn:semi-org:xsd.E142-1.V0105.SubstrateMap"')),
+    wrapped=st.sampled_from(("{}", '<Transaction Name="MapDownload">{}</Transaction>', WEB_SERVICE)),
+    to=st.booleans(),
 )
-def test_e142_of_any_origin_axis_and_turn(folder, status, degrees, bin_type, origin, axis, coordinates, step, namespace):
+def test_e142_of_any_origin_axis_and_turn(folder, status, degrees, bin_type, origin, axis, coordinates, step, namespace, wrapped, to):
     if coordinates and not status.any():
         status = np.full_like(status, PASS)
     content = write.e142(
@@ -114,7 +132,10 @@ def test_e142_of_any_origin_axis_and_turn(folder, status, degrees, bin_type, ori
         step=step,
         namespace=namespace,
     )
-    wafers = read(folder, content)
+    declaration, body = content.decode().split("\n", 1)
+    if to:
+        body = body.replace('OriginLocation="', 'OriginLocation="to')
+    wafers = read(folder, f"{declaration}\n{wrapped.format(body)}".encode())
     assert [(w.map.info.wafer, w.map.info.slot, w.map.info.lot, w.map.info.layer) for w in wafers] == [
         ("W00", 1, "LOT9", "SortGrade"),
         ("W01", 2, "LOT9", "SortGrade"),
@@ -222,9 +243,9 @@ def test_sinf_units_beside_the_number(folder, value, expected):
     assert found.map.pitch_um == pytest.approx((expected, expected))
 
 
-@pytest.mark.parametrize("good", ["", "01", "1", "01,1F", "01 1f", None])
+@pytest.mark.parametrize("good", ["", "01", "1", "01,1F", "01 1f", "00-0A", "01-1f", "00-0A, 1C-20,30", None])
 def test_sinf_good_bins(folder, good):
-    expected = np.where(ONE == FAIL, PASS, ONE) if good and "f" in good.lower() else ONE
+    expected = np.where(ONE == FAIL, PASS, ONE) if good and ("f" in good.lower() or "20" in good) else ONE
     reads_as(folder, write.sinf(ONE, header={"BCEQU": good}), expected)
 
 
@@ -262,6 +283,19 @@ def test_a_blank_as_null_bin(folder):
 @pytest.mark.parametrize("quality", ["Null", "Skip", "Reference", "Edge", "Ugly", "Unknown"])
 def test_qualities_that_are_no_tested_die(folder, quality):
     reads_as(folder, write.g85(ONE, qualities=("Pass", quality)), np.where(ONE == FAIL, NO_DIE, ONE))
+
+
+@pytest.mark.parametrize("bins", ["", '<BinDefinition BinCode="1"/><BinDefinition BinCode="X" BinDescription="Present"/>'])
+def test_bins_without_a_quality_are_good_by_custom(folder, bins):
+    content = write.e142([ONE], bin_type="ASCII").decode()
+    begin, end = content.index("<BinDefinitions>") + len("<BinDefinitions>"), content.index("</BinDefinitions>")
+    found = reads_as(folder, (content[:begin] + bins + content[end:]).encode(), ONE)
+    assert any("no bin has a quality" in note for note in found.notes)
+
+
+def test_an_empty_device_size_is_none(folder):
+    content = write.e142([ONE], step=(3.0, 4.0)).replace(b'<DeviceSize X="200" Y="200"/>', b'<DeviceSize X="" Y=""/>')
+    assert reads_as(folder, content, ONE, (3.0, 4.0)).map.info.diameter_mm == 25.0
 
 
 def test_bin_counts_are_held_against_the_map(folder):

@@ -129,6 +129,45 @@ def test_a_bad_sidecar_is_refused(tmp_path, content):
     assert caught.value.reason.code == "raster.sidecar"
 
 
+@pytest.mark.parametrize("name", ["03", "007", "1.50", "2026-01-05", "yes", "0x1F", "1_000", "12:30:00", "L1#2"])
+def test_a_name_that_looks_like_something_else_stays_as_it_stands(tmp_path, name):
+    write_raster(tmp_path / "a.npy", scatter(5), 256, 800.0)
+    (tmp_path / "a.yaml").write_text(f"lot: {name}\nwafer: {name}\nslot: 07\nproduct:\nlayer: ~\npixel_um: 800\n")
+    info = only(tmp_path / "a.npy").map.info
+    assert (info.lot, info.wafer, info.slot, info.product, info.layer) == (name, name, 7, None, None)
+
+
+VALUES = st.sampled_from(
+    ["2026-13-45", ".inf", "[.nan, 1]", "[1, 2]", "[[1, 2, 3]]", "[[4294967297, 0, 1]]", "9" * 5_000, "0b_", "!!int z", "!!timestamp x"]
+    + ["0001-01-01T00:00:00+14:00", "'\\ud800'", '"\\ud800"', '"a\\0b"', "1e308", "1e-320", "-5", "&a [*a]", "*b"]
+    + ["[" * 3_000, "{" * 3_000, "- " * 3_000]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    content=st.dictionaries(
+        st.sampled_from(["lot", "slot", "inspected_at", "diameter_mm", "pixel_um", "centre_px", "threshold", "polarity", "dies", "x"])
+        | st.sampled_from(["die_pitch_um", "die_origin_um"]),
+        VALUES | st.text(max_size=20),
+        max_size=4,
+    )
+)
+def test_any_sidecar_gives_places_that_are_numbers_or_is_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("sidecar") / "a.npy"
+    image = np.zeros((20, 30), np.uint8)
+    image[3, 4] = 9
+    np.save(path, image)
+    path.with_suffix(".yaml").write_text("\n".join(f"{k}: {v}" for k, v in content.items()), encoding="utf-8", errors="replace")
+    try:
+        got = only(path).map
+    except FormatError:
+        return
+    assert np.isfinite(got.xy_um).all()
+    assert got.pitch_um is None or min(got.pitch_um) > 0
+    assert got.info.lot.isprintable()
+
+
 @pytest.mark.parametrize(("polarity", "found"), [("bright", 2), ("dark", 1)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
 def test_a_broken_threshold_means_the_same_in_every_type(tmp_path, dtype, polarity, found):

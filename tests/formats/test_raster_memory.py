@@ -8,10 +8,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import yaml
-from raster_samples import tiff, zarr, zarr_v2
+from raster_samples import colour_tiff, cornered_tiff, picture, tiff, zarr, zarr_v2
 
 SIDE = 24_000
 MOST_MB = 256
@@ -34,6 +35,12 @@ KINDS = {
     "LZW in strips": (partial(tiff, compression="lzw"), np.uint8),
     "zstd in large tiles, decoded in parts": (partial(tiff, compression="zstd", predictor=2, tile=(2048, 2048)), np.uint16),
     "one strip": (tiff, np.uint8),
+    "bits in one strip": (tiff, np.bool_),
+    "colour in one strip": (colour_tiff, np.uint8),
+    "one strip from the last corner": (partial(cornered_tiff, orientation=3), np.uint16),
+    "PNG of bits": (partial(picture, ending=".png", options=(cv2.IMWRITE_PNG_BILEVEL, 1)), np.uint8),
+    "PNG of colour": (lambda folder, array: picture(folder, np.dstack([array] * 3), ending=".png"), np.uint8),
+    "zarr of the chunks that dask writes": (partial(zarr, chunks=(8192, 8192)), np.uint16),
     "zarr of large chunks, decoded in parts": (partial(zarr, chunks=BIG), np.uint16),
     "zarr v2 of blosc": (partial(zarr_v2, compressor="blosc", chunks=(1000, 1000)), np.uint8),
 }
@@ -50,9 +57,9 @@ def test_memory_stays_bounded(tmp_path, name):
         array[tuple(POINTS.T % side)] = 200
         (tmp_path / folder).mkdir()
         paths.append(write(tmp_path / folder, array))
-        paths[-1].with_suffix(".yaml").write_text(yaml.safe_dump({"pixel_um": 3e5 / side, "threshold": 100}))
+        paths[-1].with_suffix(".yaml").write_text(yaml.safe_dump({"pixel_um": 3e5 / side, "threshold": 1}))
         if side == 100:  # more defects than a small raster may have
-            paths[-1].with_suffix(".yaml").write_text(yaml.safe_dump({"pixel_um": 3e3, "threshold": 255}))
+            paths[-1].with_suffix(".yaml").write_text(yaml.safe_dump({"pixel_um": 3e3, "threshold": 256}))
     done = subprocess.run([sys.executable, "-c", CODE, *map(str, paths)], check=True, capture_output=True, text=True)
     defects, grown_mb = done.stdout.split()
     assert int(defects) == len(np.unique(POINTS, axis=0))

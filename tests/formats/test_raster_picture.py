@@ -30,6 +30,7 @@ def saved(folder, array, ending=".png", options=()):
 
 def notes(path):
     with open_raster(path, Ingest()) as stream:
+        list(stream.strips())
         return " ".join(stream.notes)
 
 
@@ -115,25 +116,36 @@ def test_a_png_header_of_many_pixels_is_refused_before_memory_is_taken(tmp_path,
     tracemalloc.stop()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
-    dtype=st.sampled_from([np.uint8, np.uint16]),
+    kind=st.sampled_from([(colour, bits) for colour, depths in png_blocks.BITS.items() for bits in depths]),
     strip=st.integers(1, 4_000),
     filters=st.lists(st.integers(0, 4), min_size=1, max_size=9),
     seed=st.integers(0, 2**32),
 )
-def test_a_large_grey_png_is_read_row_by_row_as_the_reference_does(tmp_path_factory, shape, dtype, strip, filters, seed):
-    random, path = np.random.default_rng(seed), tmp_path_factory.mktemp("png") / "a.png"
-    lines = random.integers(0, 256, (shape[0], 1 + shape[1] * np.dtype(dtype).itemsize), dtype=np.uint8)
+def test_a_large_png_of_any_colour_is_read_row_by_row_as_the_reference_does(tmp_path_factory, shape, kind, strip, filters, seed):
+    random, path, (colour, bits) = np.random.default_rng(seed), tmp_path_factory.mktemp("png") / "a.png", kind
+    row_bytes = -(-shape[1] * png_blocks.CHANNELS[colour] * bits // 8)
+    lines = random.integers(0, 256, (shape[0], 1 + row_bytes), dtype=np.uint8)
     lines[:, 0] = np.resize(filters, shape[0])
-    png(path, *shape, zlib.compress(lines.tobytes()), bits=8 * np.dtype(dtype).itemsize)
+    palette = block(b"PLTE", random.bytes(3 << bits)) if colour == png_blocks.PALETTE else b""
+    png(path, *shape, zlib.compress(lines.tobytes()), bits=bits, colour=colour, more=palette)
+    reference = content(path)  # decoded whole, by OpenCV
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(picture, "WHOLE_BYTES", 0)
         patch.setattr(raster_stream, "STRIP_BYTES", strip)
         patch.setattr(png_blocks, "PIECE", strip // 2 + 1)
-        got = content(path)
-    np.testing.assert_array_equal(got, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+        got, by_row = content(path), notes(path)
+    np.testing.assert_array_equal(got, reference)
+    assert by_row == notes(path)
+
+
+def test_a_palette_that_lies_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture, "WHOLE_BYTES", 0)
+    lines = zlib.compress(np.insert(GREY, 0, 0, axis=1).tobytes())
+    for palette in (b"", block(b"PLTE", b""), block(b"PLTE", bytes(10)), block(b"PLTE", bytes(3 * 257)), block(b"PLTE", bytes(2**20))):
+        refused(png(tmp_path / "a.png", 61, 47, lines, colour=3, more=palette), "damaged")
 
 
 def test_a_large_grey_png_that_lies_is_refused(tmp_path, monkeypatch):

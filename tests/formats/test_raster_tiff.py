@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from raster_samples import content
 
 from inspection.errors import FormatError
@@ -123,10 +124,13 @@ def test_colour_beside_the_grey_page_is_left_out_with_a_note(tmp_path):
 def test_what_has_no_clear_meaning_is_refused_with_the_reason(tmp_path):
     colour = np.zeros((20, 30, 3), np.uint8)
     refused(written(tmp_path, (GREY, {}), (GREY, {})), "pages")
-    refused(written(tmp_path, (colour, {"photometric": "rgb"})), "channels")
+    refused(written(tmp_path, (colour, {"photometric": "rgb"}), (colour, {"photometric": "rgb"})), "pages")
+    refused(written(tmp_path, (colour.astype(np.float32), {"photometric": "rgb"})), "photometric")
+    Image.fromarray(np.dstack([colour, GREY[:20, :30]])).save(tmp_path / "a.tif", compression="jpeg")
+    refused(tmp_path / "a.tif", "compression")
     refused(written(tmp_path, (colour[..., :2], {"planarconfig": "contig"})), "channels")
     refused(written(tmp_path, (GREY, {"compression": "jpegxl"})), "compression")
-    refused(written(tmp_path, (GREY, {"extratags": [(274, 3, 1, 4, True)]})), "orientation")
+    refused(written(tmp_path, (GREY, {"extratags": [(274, 3, 1, 9, True)]})), "orientation")
     refused(written(tmp_path, (GREY.astype(np.float32), {"photometric": "miniswhite"})), "photometric")
     refused(written(tmp_path, (GREY.astype(np.complex64), {})), "header")
 
@@ -153,6 +157,9 @@ def test_a_file_of_the_fewest_tags_is_read(tmp_path, order):
         ({"_257": 91, "_278": 91}, "truncated"),
         ({"_256": 2**30, "_257": 1, "_278": 1}, "row"),
         ({"_273": 2**31}, "truncated"),
+        ({"_273": 0}, "truncated"),
+        ({"_279": 0}, "truncated"),
+        ({"_273": 0, "_279": 0}, "truncated"),
         ({"_279": 9_899}, "truncated"),
         ({"_279": 2**31}, "truncated"),
         ({"_278": 45}, "header"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
+import numcodecs
 import numpy as np
 import pytest
 import zarr as library
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raster_samples import content, zarr
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, ZstdCodec
@@ -86,6 +88,95 @@ def test_absent_chunks_are_the_fill_value_and_a_note_counts_them(tmp_path, versi
 def test_every_way_to_write_a_fill_value(tmp_path, fill, value):
     path = changed(zarr(tmp_path, np.zeros((3, 4), np.float32)), fill_value=fill)
     np.testing.assert_array_equal(content(path), np.full((3, 4), value, np.float32))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    chunks=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    dtype=st.sampled_from(["bool", "uint8", "<i2", ">i2", "<u4", ">u8", "<f4", ">f8", "<f2"]),
+    order=st.sampled_from("CF"),
+    separator=st.sampled_from("./"),
+    filters=st.sampled_from([(), ("delta",), ("shuffle",), ("delta", "shuffle")]),
+    compressor=st.sampled_from([None, "blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd"]),
+    fill=st.sampled_from([None, 0, 1]),
+    ones=st.sampled_from([(0, 0), (1, 0), (3, 0), (0, 1)]),
+    present=st.floats(0, 1),
+    seed=st.integers(0, 2**32),
+)
+def test_any_version_2_array_is_read_with_its_absent_chunks(
+    tmp_path_factory, shape, chunks, dtype, order, separator, filters, compressor, fill, ones, present, seed
+):
+    random, path, dtype = np.random.default_rng(seed), tmp_path_factory.mktemp("zarr") / "a.zarr", np.dtype(dtype)
+    array = (random.random(shape) * 250).astype(dtype)
+    array[random.random(shape) > present] = fill or 0
+    filters = [name for name in filters if dtype.kind in "iu" or name != "delta"]
+    settings_of = {"delta": {"dtype": dtype.str}, "shuffle": {"elementsize": dtype.itemsize}}
+    before, after = (1,) * ones[0], (1,) * (ones[1] if shape[0] > 1 else 0)
+    written = library.create_array(
+        path,
+        shape=before + shape + after,
+        chunks=before + chunks + after,
+        dtype=dtype,
+        fill_value=fill,
+        order=order,
+        zarr_format=2,
+        chunk_key_encoding={"name": "v2", "separator": separator},
+        filters=[numcodecs.get_codec({"id": name} | settings_of[name]) for name in filters],
+        compressors=compressor and numcodecs.get_codec({"id": compressor}),
+    )
+    written[...] = array.reshape(before + shape + after)
+    np.testing.assert_array_equal(content(path), array)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["<u2", "|b1", "<u1x", "NaN", "zstd", "/", "C"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "name", "configuration"]), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_other_value_in_the_metadata_is_read_or_refused(tmp_path_factory, version, data):
+    path = zarr(tmp_path_factory.mktemp("zarr"), GREY, version=version)
+    place = path / (".zarray" if version == 2 else "zarr.json")
+    known = json.loads(place.read_text())
+    place.write_text(json.dumps(known | {data.draw(st.sampled_from(sorted(known))): data.draw(JSON)}))
+    with suppress(FormatError):
+        content(path)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("fill", [1.5, -1, 300, 2**70, 1e300, "0", "NaN", [1]])
+def test_a_fill_value_of_another_type_is_refused(tmp_path, version, fill):
+    path = zarr(tmp_path, GREY.astype(np.uint8), version=version)
+    place = path / (".zarray" if version == 2 else "zarr.json")
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"fill_value": fill}))
+    refused(path, "header")
+
+
+@pytest.mark.parametrize("shapes", [(1, 2, 4), (4, 1, 2), (1, 3)])
+def test_levels_that_no_metadata_names_have_one_meaning_where_they_are_a_pyramid(tmp_path, shapes):
+    group = library.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    for number, step in enumerate(shapes):
+        group.create_array(f"{number}", data=GREY[None, ::step, ::step])
+    if 3 in shapes:
+        refused(tmp_path / "a.zarr", "pages")
+    else:
+        np.testing.assert_array_equal(content(tmp_path / "a.zarr"), GREY)
+
+
+def test_the_one_field_of_a_plate_is_read(tmp_path):
+    field = library.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2).create_group("A/1/0")
+    field.create_array("0", data=GREY[None, None, None])
+    field.update_attributes({"multiscales": [{"version": "0.4", "datasets": [{"path": "0"}]}]})
+    np.testing.assert_array_equal(content(tmp_path / "a.zarr"), GREY)
 
 
 def test_level_0_of_a_multiscale_picture_with_more_axes(tmp_path):

@@ -154,6 +154,57 @@ def test_wafers_of_several_heads_and_sites_are_kept_apart(tmp_path, mark):
     ]
 
 
+def test_parts_of_any_head_belong_to_a_wafer_of_all_heads(tmp_path):
+    file = begun()
+    file.wir(head=255)
+    file.prr(0, 0, 0, head=1)
+    file.prr(1, 0, FAILED, head=2)
+    file.wrr(2, 1, head=255)
+    file.mrr()
+    (wafer,) = wafers(tmp_path, file)
+    assert wafer.map.status.tolist() == [[PASS, FAIL]]
+    assert not any("WRR" in note for note in wafer.notes)
+
+
+@pytest.mark.parametrize(("size", "shape"), [(200.0, (1, 13)), (20.0, (1, 4)), (0.0, (1, 4))])
+def test_a_half_tested_wafer_keeps_its_place(tmp_path, size, shape):
+    """Dies at 4 to 7 of a wafer whose centre die is at 1; without a wafer that large the centre is not believed."""
+    file = begun(centre=(1, 0), width=4.0, height=4.0, size=size)
+    file.wir()
+    for x in range(4, 8):
+        file.prr(x, 0, FAILED)
+    file.mrr()
+    (wafer,) = wafers(tmp_path, file)
+    assert wafer.map.status.shape == shape
+    assert wafer.map.status[0, -4:].tolist() == [FAIL] * 4
+
+
+def test_the_name_in_the_result_record_supersedes_that_in_the_information_record(tmp_path):
+    file = begun()
+    for first, last in (("A", "B"), ("C", ""), ("", "D")):
+        file.wir(wafer=first)
+        file.prr(0, 0, 0)
+        file.wrr(1, 1, wafer=last)
+    file.mrr()
+    found = wafers(tmp_path, file)
+    assert [wafer.map.info.wafer for wafer in found] == ["B", "C", "D"]
+    assert [any("WIR names the wafer 'A'" in note for note in wafer.notes) for wafer in found] == [True, False, False]
+
+
+@pytest.mark.parametrize(("said", "lost"), [(2, False), (1, False), (2**32 - 1, False), (3, True)])
+def test_parts_that_the_count_record_has_and_the_file_has_not_are_told(tmp_path, said, lost):
+    file = begun()
+    file.wir()
+    file.prr(0, 0, FAILED)
+    file.prr(0, 0, 0)
+    file.wrr(2, 1)
+    file.record(1, 30, file.pack("BBI", 1, 1, 9))  # of one site
+    file.record(1, 30, file.pack("BBI", 255, 255, said))
+    file.mrr()
+    (wafer,) = wafers(tmp_path, file)
+    assert any("PCR says 3 parts, the file holds 2" in note for note in wafer.notes) == lost
+
+
 def test_counts_of_the_wafer_record_are_checked(tmp_path):
     file = begun()
     file.wir()
@@ -270,12 +321,6 @@ def test_faults(tmp_path):
     nowhere.prr(-32768, -32768, 0)
     nowhere.mrr()
     refused(tmp_path, nowhere, "stdf.coordinates")
-    other = begun()
-    other.wir(wafer="A")
-    other.prr(0, 0, 0)
-    other.wrr(1, 1, wafer="B")
-    other.mrr()
-    refused(tmp_path, other, "stdf.wafer")
     tiny = begun()
     tiny.wir()
     tiny.record(5, 20, b"\1\1")

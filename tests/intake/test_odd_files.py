@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from line_maps import read_lines, write_lines
 
+from inspection.formats.raster.sidecar import sidecar_path
 from inspection.intake import quarantine
 from inspection.intake.ingest import ingest
 from inspection.intake.landing import claim, land
-from inspection.intake.search import content_sha256
+from inspection.intake.search import content_sha256, with_sidecar
 from inspection.params import Ingest
 from inspection.settings import Workspace
 from inspection.store.database import Store
@@ -207,6 +208,20 @@ def test_a_folder_that_is_one_source_is_claimed_whole_and_known_by_its_files(lan
                 p.relative_to(original): p.read_bytes() for p in original.rglob("*") if p.is_file()
             }
     assert names(claim(landing / "a.zarr", workspace, store, LIMITS, settle_s=0.0, one_source=is_store)) == names(landed.claims)
+
+
+def test_the_sidecar_of_a_folder_travels_with_it_and_belongs_to_its_identity(landing, workspace, store):
+    make_store(landing / "a.zarr")
+    make_store(landing / "b.zarr")
+    (landing / "a.zarr.yaml").write_text("lot: L1")
+    landed, told = looked_at(landing, workspace, store, one_source=is_store)
+    assert (names(landed.claims), landed.known, told) == (["a.zarr", "b.zarr"], 0, {})
+    first = next(one for one in landed.claims if one.name == "a.zarr")
+    assert sidecar_path(first.path).read_text() == "lot: L1"
+    assert content_sha256(with_sidecar(landing / "a.zarr")) == first.sha256 == content_sha256(with_sidecar(first.path))
+    (landing / "a.zarr.yaml").write_text("lot: L2")
+    again, _ = looked_at(landing, workspace, store, one_source=is_store)
+    assert names(again.claims).count("a.zarr") == 2
 
 
 def test_the_identity_of_a_folder_names_its_files(tmp_path):

@@ -8,10 +8,14 @@ import sys
 import uuid
 from pathlib import Path
 
+import numpy as np
 import pytest
+import zarr
 from line_maps import read_lines, write_lines
 
 from inspection.errors import EngineError, InputError, InputNotFoundError
+from inspection.formats import table
+from inspection.formats.raster.zarr_store import is_store
 from inspection.intake import quarantine
 from inspection.intake.ingest import ingest
 from inspection.intake.landing import claim, land
@@ -114,6 +118,37 @@ def test_a_single_object_and_its_sidecar(bucket, workspace, store, landing):
     kept = found["scan.npy"].path
     assert kept.with_name("scan.yaml").read_bytes() == b"wafer: W7\n"
     assert found["scan.npy"].sha256 == content_sha256(with_sidecar(kept)) == content_sha256(with_sidecar(landing / "scan.npy"))
+
+
+def test_a_zarr_store_in_a_bucket_is_one_source_as_on_a_disk(bucket, workspace, store, landing):
+    url, fs = bucket
+    array = np.zeros((40, 60), np.uint8)
+    array[3, 5] = 9
+    zarr.open_group(landing / "deep" / "a.zarr", mode="w").create_array("0", data=array, chunks=(16, 16))
+    zarr.create_array(landing / "b", data=array, zarr_format=2)
+    (landing / "deep" / "a.zarr.yaml").write_text("lot: L1\npixel_um: 10")
+    (landing / "b.yml").write_text("lot: L2\npixel_um: 10")
+    for path in (p for p in landing.rglob("*") if p.is_file()):
+        fs.pipe_file(f"{url}/{path.relative_to(landing).as_posix()}", path.read_bytes())
+    on_disk = claim(landing, workspace, store, LIMITS, settle_s=0.0, one_source=is_store)
+    landed = land(url, workspace, store, LIMITS, settle_s=0.0)
+    assert names(on_disk) == names(landed.claims) == ["b", "deep/a.zarr"]
+    assert {one.sha256 for one in landed.claims} == {one.sha256 for one in on_disk}
+    for one, lot in zip(sorted(landed.claims, key=lambda one: one.name), ("L2", "L1"), strict=True):
+        (wafer,) = table.read(one.path, LIMITS)
+        assert (wafer.map.info.lot, wafer.map.defects) == (lot, 1)
+    assert names(claim(f"{url}/deep/a.zarr", workspace, store, LIMITS, settle_s=0.0)) == names(on_disk)
+
+
+def test_keys_of_a_store_that_no_folder_can_have_are_left_out(bucket, workspace, store, landing):
+    url, fs = bucket
+    zarr.create_array(landing / "a.zarr", data=np.zeros((4, 4), np.uint8), zarr_format=2)
+    for path in (p for p in landing.rglob("*") if p.is_file()):
+        fs.pipe_file(f"{url}/a.zarr/{path.name}", path.read_bytes())
+    for odd in ("0.0/deeper", "x/" + "n" * 300, "..", "../../b", "y//z"):
+        fs.call_s3("put_object", Bucket=url.removeprefix("s3://"), Key=f"a.zarr/{odd}", Body=b"1")
+    (one,) = claim(url, workspace, store, LIMITS, settle_s=0.0)
+    assert {p.relative_to(one.path).as_posix() for p in one.path.rglob("*") if p.is_file()} <= {".zarray", ".zattrs", "0.0/deeper"}
 
 
 def test_what_is_no_input_is_passed_over_and_labels_are_found(bucket, workspace, store, tmp_path):

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.errors import FormatError
-from inspection.formats.diemap.npz_arrays import load, names
+from inspection.formats.diemap.npz_arrays import check_count, fault_of, load, names, per_map, places, texts
 from inspection.wafer.maps import FAIL, DieMap, SourceWafer, WaferInfo
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 REQUIRED = ("pixels", "offsets", "shapes")
 OPTIONAL = ("label", "classes", "row", "lot", "wafer")
+
+_error = fault_of("diemap", "Write the archive again; the README names its arrays.")
 
 
 def recognises(head: bytes, path: Path) -> bool:
@@ -52,40 +53,27 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     -----
     The maps are read-only views of one array: no copy is made.
     """
-    arrays = load(path, (*REQUIRED, *OPTIONAL), limits, _error)
-    if missing := [n for n in REQUIRED if n not in arrays]:
-        raise _error("arrays", path.name, "pixels, offsets, shapes", f"no {', '.join(missing)}")
+    arrays = load(path, REQUIRED, OPTIONAL, limits, _error)
     pixels, offsets, shapes = arrays["pixels"], arrays["offsets"], arrays["shapes"]
     count = offsets.size - 1
-    if count > limits.max_wafers:
-        raise _error("wafers", "offsets", f"at most {limits.max_wafers} maps", count)
+    check_count(count, "offsets", limits, _error)
     _check_places(pixels, offsets, shapes)
     _check_values(pixels)
     pixels = pixels.astype(np.uint8, copy=False)
     labels = _labels(arrays, count)
-    rows = _per_map(arrays, "row", count, "iu")
+    rows = places(arrays, count, _error)
     lots, wafers = _names(arrays, "lot", count), _names(arrays, "wafer", count)
-    places, sizes = offsets.tolist(), shapes.tolist()
+    begins, sizes = offsets.tolist(), shapes.tolist()
     for i in range(count):
         yield SourceWafer(
             index=i,
             map=DieMap(
                 info=WaferInfo(lot=lots[i], wafer=wafers[i]),
-                status=pixels[places[i] : places[i + 1]].reshape(sizes[i]),
+                status=pixels[begins[i] : begins[i + 1]].reshape(sizes[i]),
             ),
             label=labels[i],
-            row=-1 if rows is None else int(rows[i]),
+            row=rows[i],
         )
-
-
-def _error(code: str, where: str, expected: str, got: object) -> FormatError:
-    return FormatError(
-        f"diemap.{code}",
-        where=where,
-        expected=expected,
-        got=got,
-        action="Write the archive again; the README names its arrays.",
-    )
 
 
 def _check_places(pixels: NDArray, offsets: NDArray, shapes: NDArray) -> None:
@@ -125,35 +113,19 @@ def _extremes(values: NDArray) -> str:
     return f"{values.min()} to {values.max()}" if values.size else "nothing"
 
 
-def _per_map(arrays: dict[str, NDArray], name: str, count: int, kinds: str) -> NDArray | None:
-    values = arrays.get(name)
-    if values is not None and (values.shape != (count,) or values.dtype.kind not in kinds):
-        raise _error(
-            "arrays",
-            name,
-            f"one entry per map ({count}) of kind {' or '.join(kinds)}",
-            f"{values.shape} {values.dtype}",
-        )
-    return values
-
-
 def _names(arrays: dict[str, NDArray], name: str, count: int) -> list[str]:
-    values = _per_map(arrays, name, count, "USiu")
-    return [""] * count if values is None else [_text(v) for v in values.tolist()]
-
-
-def _text(value: str | bytes | int) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    values = per_map(arrays, name, count, "USiu", _error)
+    return [""] * count if values is None else texts(values)
 
 
 def _labels(arrays: dict[str, NDArray], count: int) -> list[str | None]:
-    values = _per_map(arrays, "label", count, "USiu")
+    values = per_map(arrays, "label", count, "USiu", _error)
     if values is None:
         return [None] * count
     if values.dtype.kind in "US":
-        return [_text(v) or None for v in values.tolist()]
+        return [name or None for name in texts(values)]
     classes = arrays.get("classes")
     if classes is None or classes.ndim != 1 or classes.dtype.kind not in "US":
         raise _error("arrays", "classes", "the class names, as text, beside label", "none" if classes is None else classes.dtype)
-    names = [_text(c) for c in classes.tolist()]
+    names = texts(classes)
     return [names[v] if 0 <= v < len(names) else None for v in values.tolist()]

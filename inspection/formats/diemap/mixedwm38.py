@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.errors import FormatError
-from inspection.formats.diemap.npz_arrays import headers, load
+from inspection.formats.diemap.npz_arrays import check_count, fault_of, headers, load, places, texts
 from inspection.wafer.maps import FAIL, DieMap, SourceWafer, WaferInfo
 
 if TYPE_CHECKING:
@@ -39,7 +38,8 @@ JOIN = "+"
 STRAY = 3
 """A value that some published maps hold in a single die, and that means nothing else than failed."""
 
-_MAPS, _FLAGS, _NAMES, _ROW = "arr_0", "arr_1", "label_names", "row"
+_MAPS, _FLAGS, _NAMES = "arr_0", "arr_1", "label_names"
+_error = fault_of("mixedwm38", "Fetch the published .npz again, or write arr_0 and arr_1 as numbers.")
 
 
 def recognises(head: bytes, path: Path) -> bool:
@@ -71,31 +71,18 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     The maps are read-only views of one array.
     """
     # Some copies keep the names as Python objects; those are never unpickled, the publication's order serves.
-    arrays = load(path, (_MAPS, _FLAGS, _NAMES, _ROW), limits, _error, skip_objects=(_NAMES,))
-    if missing := [n for n in (_MAPS, _FLAGS) if n not in arrays]:
-        raise _error("arrays", path.name, "arr_0, arr_1", f"no {', '.join(missing)}")
+    arrays = load(path, (_MAPS, _FLAGS), (_NAMES, "row"), limits, _error, skip_objects=(_NAMES,))
     maps, flags = arrays.pop(_MAPS), arrays.pop(_FLAGS)
     if maps.ndim != 3 or flags.ndim != 2 or len(maps) != len(flags) or not all(maps.shape[1:]):
         raise _error("arrays", "arr_0, arr_1", "shapes (n, rows, cols) and (n, k)", f"{maps.shape}, {flags.shape}")
-    if len(maps) > limits.max_wafers:
-        raise _error("wafers", _MAPS, f"at most {limits.max_wafers} maps", len(maps))
+    check_count(len(maps), _MAPS, limits, _error)
     labels = _labels(flags, arrays.get(_NAMES))
-    rows = _rows(arrays.get(_ROW), len(maps))
+    rows = places(arrays, len(maps), _error)
     status, strays = _status(maps)
     del maps
     for i, label in enumerate(labels):
         notes = (f"{strays[i]} dies of value {STRAY} are taken as failed",) if strays[i] else ()
         yield SourceWafer(i, DieMap(info=WaferInfo(), status=status[i]), label, notes, rows[i])
-
-
-def _error(code: str, where: str, expected: str, got: object) -> FormatError:
-    return FormatError(
-        f"mixedwm38.{code}",
-        where=where,
-        expected=expected,
-        got=got,
-        action="Fetch the published .npz again, or write arr_0 and arr_1 as numbers.",
-    )
 
 
 def _status(maps: NDArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -117,7 +104,7 @@ def _status(maps: NDArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def _labels(flags: NDArray, given: NDArray | None) -> list[str]:
-    names = PATTERNS if given is None else tuple(map(_text, given.ravel().tolist()))
+    names = PATTERNS if given is None else tuple(texts(given))
     if len(names) != flags.shape[1] or len(set(names)) != len(names) or not all(names):
         raise _error("arrays", _NAMES, f"{flags.shape[1]} different names for the columns of arr_1", ", ".join(names)[:80])
     if flags.dtype.kind not in "biuf" or not np.isin(flags, (0, 1)).all():
@@ -125,15 +112,3 @@ def _labels(flags: NDArray, given: NDArray | None) -> list[str]:
     combinations, which = np.unique(flags.astype(bool), axis=0, return_inverse=True)
     joined = [JOIN.join(n for n, on in zip(names, row, strict=True) if on) or NORMAL for row in combinations.tolist()]
     return [joined[k] for k in which.ravel().tolist()]
-
-
-def _rows(given: NDArray | None, count: int) -> list[int]:
-    if given is None:
-        return [-1] * count
-    if given.shape != (count,) or given.dtype.kind not in "iu":
-        raise _error("arrays", _ROW, f"one whole number per map ({count})", f"{given.shape} {given.dtype}")
-    return given.tolist()
-
-
-def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

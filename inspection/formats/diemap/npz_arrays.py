@@ -55,6 +55,15 @@ class Fault(Protocol):
         """The error to raise."""
 
 
+def fault_of(area: str, action: str) -> Fault:
+    """The faults of a format: codes begin with ``area``; ``action`` says what to do about any of them."""
+
+    def fault(code: str, where: str, expected: str, got: object) -> FormatError:
+        return FormatError(f"{area}.{code}", where=where, expected=expected, got=got, action=action)
+
+    return fault
+
+
 def names(head: bytes, path: Path) -> frozenset[str]:
     """Names of the arrays of a file that begins with ``head``; empty where it is no archive. Cheap and never raises."""
     if not head.startswith(ZIP):
@@ -80,13 +89,21 @@ def headers(head: bytes, path: Path, wanted: Collection[str]) -> dict[str, Heade
         return {}
 
 
-def load(path: Path, wanted: Collection[str], limits: Ingest, fault: Fault, *, skip_objects: Collection[str] = ()) -> dict[str, NDArray]:
-    """Those of the ``wanted`` arrays that the archive holds, each read once and read-only.
+def load(
+    path: Path,
+    required: Collection[str],
+    optional: Collection[str],
+    limits: Ingest,
+    fault: Fault,
+    *,
+    skip_objects: Collection[str] = (),
+) -> dict[str, NDArray]:
+    """The ``required`` arrays of an archive, and those of the ``optional`` ones that it holds, each read once and read-only.
 
     Parameters
     ----------
     path : Path
-    wanted : collection of str
+    required, optional : collection of str
     limits : Ingest
         ``max_file_mb`` bounds the unpacked size, before any of it is unpacked.
     fault : callable
@@ -97,7 +114,9 @@ def load(path: Path, wanted: Collection[str], limits: Ingest, fault: Fault, *, s
     size = path.stat().st_size
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {n: m for n, m in _members(archive).items() if n in wanted}
+            members = {n: m for n, m in _members(archive).items() if n in {*required, *optional}}
+            if missing := [n for n in required if n not in members]:
+                raise fault("arrays", path.name, ", ".join(required), f"no {', '.join(missing)}")
             for name in skip_objects:
                 header = _peek(archive, members[name]) if name in members else None
                 if header is not None and header[2].hasobject:
@@ -110,6 +129,31 @@ def load(path: Path, wanted: Collection[str], limits: Ingest, fault: Fault, *, s
         raise
     except _BROKEN as error:
         raise fault("damaged", path.name, "a complete .npz archive", f"{type(error).__name__}: {error}") from error
+
+
+def check_count(count: int, where: str, limits: Ingest, fault: Fault) -> None:
+    """Hold the number of maps against ``limits.max_wafers``; the code is ``wafers``."""
+    if count > limits.max_wafers:
+        raise fault("wafers", where, f"at most {limits.max_wafers} maps", count)
+
+
+def per_map(arrays: dict[str, NDArray], name: str, count: int, kinds: str, fault: Fault) -> NDArray | None:
+    """An optional array of one entry per map, of one of the ``kinds`` of NumPy; the code is ``arrays``."""
+    values = arrays.get(name)
+    if values is not None and (values.shape != (count,) or values.dtype.kind not in kinds):
+        raise fault("arrays", name, f"one entry per map ({count}) of kind {' or '.join(kinds)}", f"{values.shape} {values.dtype}")
+    return values
+
+
+def places(arrays: dict[str, NDArray], count: int, fault: Fault) -> list[int]:
+    """Place of each map in the ordered source, -1 where the archive has none."""
+    values = per_map(arrays, "row", count, "iu", fault)
+    return [-1] * count if values is None else values.tolist()
+
+
+def texts(values: NDArray) -> list[str]:
+    """The entries of an array as text."""
+    return [value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in values.ravel().tolist()]
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

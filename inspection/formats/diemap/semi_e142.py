@@ -14,6 +14,7 @@ Orientation is where the notch lies, degrees clockwise from the bottom. ``Substr
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from inspection.formats.diemap.frame import (
     unstated_diameter_mm,
 )
 from inspection.formats.diemap.semi_e142_places import Dies, placed
-from inspection.formats.diemap.semi_xml import Attributes, Bins, attributes, diemap_of, elements, fault, local, root_name, whole
+from inspection.formats.diemap.semi_xml import Attributes, Bins, attributes, diemap_of, elements, fault, local, root_name, slot_of, whole
 from inspection.wafer.maps import DieMap, SourceWafer, WaferInfo
 
 if TYPE_CHECKING:
@@ -43,14 +44,16 @@ if TYPE_CHECKING:
     from inspection.params import Ingest
 
 AREA = "e142"
+_WRAPPED = re.compile(r"<(?:[\w.-]{1,60}:)?MapData[\s>]")
 _WAFERS_MM = (20.0, 500.0)
 _LAYOUT_PARTS = frozenset(("dimension", "devicesize", "stepsize", "productid"))
 _OTHER_MAPS = frozenset(("deviceidmap", "devicedatamap", "transfermap"))
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature that every format shares
-    """Whether ``head`` (the first bytes of the file) is XML whose root is ``MapData``."""
-    return root_name(head)[0] == "mapdata"
+    """Whether ``head`` (the first bytes of the file) is XML whose root is ``MapData``, or that wraps one for a web service."""
+    root, text = root_name(head)
+    return root == "mapdata" or (bool(root) and _WRAPPED.search(text) is not None)
 
 
 @dataclass(slots=True)
@@ -183,11 +186,10 @@ def _source_wafer(index: int, one: _Map, file: _File, room: int) -> SourceWafer:
     if pitch is None:
         notes.append("no StepSize: the dies are taken to fill the wafer")
     substrate = file.substrates.get(name, {})
-    slot = substrate.get("slotnumber", "")
     info = WaferInfo(
         lot=substrate.get("lotid", ""),
         wafer=name,
-        slot=int(slot) if slot.isascii() and slot.isdecimal() and len(slot) < 10 else None,
+        slot=slot_of(substrate.get("slotnumber", "")),
         product=layout.get("productid", {}).get("text", "").strip() or None,
         layer=one.layer or None,
         inspected_at=compact_time(substrate.get("createdate", "") or substrate.get("lastmodified", "")),
@@ -206,8 +208,8 @@ def _lengths_um(layout: dict[str, Attributes], name: str, where: str) -> tuple[f
     FormatError
         ``e142.header``: no numbers, or a unit nobody knows.
     """
-    found = layout.get(name)
-    if found is None:
+    found = layout.get(name, {})
+    if not found.get("x", "").strip() and not found.get("y", "").strip():
         return None
     unit = found.get("units") or layout.get("layout", {}).get("defaultunits") or "mm"
     try:

@@ -104,8 +104,8 @@ def _side(origin: str, first: str, last: str) -> int:
 
 
 def _words(text: str, known: tuple[str, ...], where: str) -> str:
-    """``UpperLeft``, ``Upper Left`` and ``UPPER_LEFT`` as ``upperleft``; the first of ``known`` where there is none."""
-    word = re.sub(r"[^a-z]", "", text.lower()) or known[0]
+    """``UpperLeft``, ``Upper Left``, ``UPPER_LEFT`` and ``toUpperLeft`` as ``upperleft``; the first of ``known`` where there is none."""
+    word = re.sub(r"[^a-z]", "", text.lower()).removeprefix("to") or known[0]
     if word not in known:
         raise fault(_AREA, "axis", where, " ".join(known), text[:40])
     return word

@@ -6,7 +6,7 @@ Orientation is where the notch lies, degrees clockwise from the bottom (SEMI E5 
 
 Dialects that occur: attributes in any case, ``G85-1101`` and ``SEMI G85 0703``, WaferId or SubstrateId, BinType ASCII,
 Decimal, HexaDecimal or Integer2 with or without blanks between the codes, CDATA or plain text. WaferSize and
-DeviceSize carry no unit: see ``diemap_frame.stated_mm``; a die below 100 is in mm, else in um.
+DeviceSize carry no unit: see ``frame.stated_mm``; a die below 100 is in mm, else in um.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from inspection.formats.diemap.frame import MAX_MAPS, MAX_ROWS, compact_time, mark_of, notch_down, stated_mm, unstated_diameter_mm
-from inspection.formats.diemap.semi_xml import Attributes, Bins, attributes, diemap_of, elements, fault, local, root_name, whole
+from inspection.formats.diemap.semi_xml import Attributes, Bins, attributes, diemap_of, elements, fault, local, root_name, slot_of, whole
 from inspection.wafer.maps import SourceWafer, WaferInfo
 
 if TYPE_CHECKING:
@@ -86,14 +86,12 @@ def _devices(path: Path, limits: Ingest) -> list[_Device]:
     inside = False
     for event, element in elements(path, limits, "g85"):
         name = local(element)
-        if name == "map" and event == "start":
-            wafer = attributes(element)
-        elif name == "device":
-            inside = event == "start"
-            if inside:
-                header = attributes(element)
-                devices.append(_Device(wafer, header, Bins(header.get("bintype", ""), header.get("nullbin"))))
-        elif inside:
+        if name == "map":
+            wafer, inside = attributes(element), False
+        elif name == "device" and event == "start":
+            header, inside = attributes(element), True
+            devices.append(_Device(wafer, header, Bins(header.get("bintype", ""), header.get("nullbin"))))
+        elif inside:  # some writers close the Device before its bins and rows
             devices[-1].take(event, name, element)
         if len(devices) > most:
             raise fault("g85", "wafers", path.name, f"at most {most} maps", "more")
@@ -123,6 +121,7 @@ def _source_wafer(index: int, device: _Device) -> SourceWafer:
     info = WaferInfo(
         lot=header.get("lotid", device.wafer.get("lotid", "")).strip(),
         wafer=device.wafer_id,
+        slot=slot_of(header.get("slotnumber", device.wafer.get("slotnumber", "")).strip()),
         product=header.get("productid", "").strip() or None,
         inspected_at=compact_time(header.get("createdate", "")),
         diameter_mm=_diameter_mm(header, status, pitch, notes),

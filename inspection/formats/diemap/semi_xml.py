@@ -135,6 +135,11 @@ def diemap_of(
     return cells.status(where), bins.notes(cells.counts)
 
 
+def slot_of(text: str) -> int | None:
+    """A slot of a cassette; None = no whole number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
 def whole(found: Attributes, name: str, area: str, where: str) -> int | None:
     """A whole number above 0; None = not given.
 
@@ -201,14 +206,14 @@ class Bins:
         key = self.key(code)
         if key == self._null:
             return NO_DIE
-        if not self._quality:  # no bin is defined: bin 1 is the good one by custom
-            return PASS if key.lstrip("0") == "1" else FAIL
-        quality = self._quality.get(key)
-        if quality is None:
+        if self._quality and key not in self._quality:
             return None
-        if quality.startswith(("pass", "good")):
+        if not any(self._quality.values()):  # no bin says what it means: bin 1 is the good one by custom
+            return PASS if key.lstrip("0") == "1" else FAIL
+        quality = self._quality[key]
+        if quality.startswith(("pass", "good")) or quality == "p":
             return PASS
-        return FAIL if quality.startswith(("fail", "bad", "reject")) or not quality else NO_DIE
+        return FAIL if quality.startswith(("fail", "bad", "reject")) or quality in {"", "f"} else NO_DIE
 
     def notes(self, counts: Mapping[str, int]) -> list[str]:
         """Where the map holds another number of a bin's dies than its definition says."""
@@ -217,6 +222,6 @@ class Bins:
             held[self.key(code)] = held.get(self.key(code), 0) + count
         odd = [f"{k}: {n} said, {held.get(k, 0)} held" for k, n in self._declared.items() if n != held.get(k, 0) and k != self._null]
         notes = [f"bin counts differ: {', '.join(odd[:5])}"] if odd else []
-        if not self._quality:
-            notes.append("no bins defined: bin 1 is taken as pass, any other as fail")
+        if not any(self._quality.values()):
+            notes.append("no bin has a quality: bin 1 is taken as pass, any other as fail")
         return notes

@@ -5,7 +5,7 @@ A header of ``KEY:value`` lines and one ``RowData:`` line per row of dies, as on
     DEVICE: LOT: WAFER: COMMENT:   names
     FNLOC:180      where the flat or notch lies: 0 top, 90 right, 180 bottom, 270 left (also D, L, U, R)
     ROWCT: COLCT:  rows and columns
-    BCEQU:01       bin codes that are good, parted by blanks or commas; 01 where it is empty
+    BCEQU:01       bin codes that are good, parted by blanks or commas, or 00-0A; 01 where it is empty
     DUTMS:mm XDIES: YDIES:   unit (mm, mil, um) and step of the dies
     DIECT: REFPX: REFPY:     number of dies, place of the reference die; optional
     RowData:__ __ 01 02 @@ FF __   hex cells, with or without blanks between them
@@ -41,7 +41,8 @@ GOOD_BINS = "01"
 NOT_DIES = ("FF", "FD", "FE")
 """Reference and edge dies; good all the same where ``BCEQU`` lists them."""
 
-_LINE = re.compile(r"\s*(\w{1,20})[ \t]*:(.*)", re.DOTALL)
+_LINE = re.compile(r"\s*(\w[\w #/.()-]{0,30}?)[ \t]*:(.*)", re.DOTALL)
+_CELLS = re.compile(r"[\s0-9A-Fa-f_@]*")
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([a-zA-Z\u00b5\u03bc]*)\s*")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _FEW = 3
@@ -82,12 +83,17 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
             header[key] = found[2].strip().strip("\x00\x1a")
         elif found and key == ROW:
             rows += [(number, found[2])] if found[2].strip() else []
-        elif line.strip(" \t\r\n\x1a\x00"):
+        elif line.strip(" \t\r\n\x1a\x00") and (_CELLS.fullmatch(line) or not _is_outside(header, rows)):
             rows.append((number, line))
         if len(rows) > MAX_ROWS:
             raise _error("rows", f"line {number}", f"at most {MAX_ROWS} rows", "more")
     wafers.append(_wafer(len(wafers), header, rows, limits))
     yield from wafers
+
+
+def _is_outside(header: Header, rows: list[tuple[int, str]]) -> bool:
+    """Whether a line stands before the first row or behind the last: there a title or an end mark is none of them."""
+    return not rows or header.get("ROWCT", "").lstrip("0") == str(len(rows))
 
 
 def _text(content: bytes) -> str:
@@ -106,7 +112,7 @@ def _wafer(index: int, header: Header, rows: list[tuple[int, str]], limits: Inge
         raise _error("orientation", "FNLOC", "0, 90, 180 or 270", header["FNLOC"])
     if not header.get("FNLOC"):
         notes.append("no FNLOC: the flat or notch is taken to lie DOWN")
-    good = {numbered(code, 16) for code in re.split(r"[\s,;]+", header.get("BCEQU", "")) if code} or {numbered(GOOD_BINS, 16)}
+    good = _good_bins(header.get("BCEQU", "")) or _good_bins(GOOD_BINS)
     cells = Cells("sinf", _count(header, "ROWCT"), _count(header, "COLCT"), width=2, status=lambda code: _status(code, good), uniform=True)
     for number, text in rows:
         cells.add(text, f"line {number}")
@@ -122,6 +128,17 @@ def _wafer(index: int, header: Header, rows: list[tuple[int, str]], limits: Inge
     )
     made, turned = notch_down(info, status, pitch, mark)
     return SourceWafer(index=index, map=made, notes=(*notes, *turned))
+
+
+def _good_bins(text: str) -> set[str]:
+    """Codes that are listed one by one, or as ``00-0A``."""
+    good: set[str] = set()
+    for word in re.split(r"[\s,;]+", text):
+        if ends := re.fullmatch(r"([0-9A-Fa-f]{1,4})-([0-9A-Fa-f]{1,4})", word):
+            good.update(f"{code:x}" for code in range(int(ends[1], 16), int(ends[2], 16) + 1))
+        elif word:
+            good.add(numbered(word, 16))
+    return good
 
 
 def _status(code: str, good: set[str]) -> int | None:

@@ -21,6 +21,7 @@ from inspection.formats.diemap.stdf_records import (
     MISSING_COUNT,
     MISSING_PLACE,
     MRR,
+    PCR,
     PRR,
     VERSION,
     WCR,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _UNITS = {1: "inch", 2: "cm", 3: "mm", 4: "mil"}
 _HEADER = 6
+_ALL_HEADS = 255
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature that every format shares
@@ -53,13 +55,17 @@ def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature
 
 @dataclass(slots=True, eq=False)
 class _Wafer:
-    """A wafer while its records are read; ``counts`` are PART_CNT and GOOD_CNT of its WRR, None = not closed."""
+    """A wafer while its records are read; ``counts`` are PART_CNT and GOOD_CNT of its WRR, None = not closed.
+
+    Of two names that of WRR supersedes that of WIR (specification, WAFER_ID of WRR).
+    """
 
     head: int
     name: str
     begun: int
     parts: Parts = field(default_factory=Parts)
     counts: tuple[int, int] | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -79,6 +85,8 @@ class _File:
     notes: list[str] = field(default_factory=list)
     loose: _Wafer | None = None
     unopened: int = 0
+    parts: int | None = None
+    """Of all heads and sites together, as PCR counts them."""
 
     def take(self, record: Record) -> None:
         """Take up the next record."""
@@ -94,13 +102,15 @@ class _File:
             self._configure(fields)
         elif record.kind == MIR:
             self._master(fields)
+        elif record.kind == PCR:
+            self._count(fields)
         elif record.kind == MRR:
             self.whole = True
 
     def _part(self, record: Record) -> None:
         if len(record.body) < 3:
             raise fault("record", f"byte {record.at}", "a PRR of at least 3 bytes", len(record.body))
-        wafer = self.open.get(record.body[0])
+        wafer = self.open.get(record.body[0]) or self.open.get(_ALL_HEADS)
         if wafer is None:
             self.loose = self.loose or _Wafer(record.body[0], "", 0)
             wafer = self.loose
@@ -126,13 +136,13 @@ class _File:
         fields.number("I", 0)
         counts = [fields.number("I", MISSING_COUNT) for _ in range(5)]  # PART RTST ABRT GOOD FUNC
         name = fields.text()
-        wafer = self.open.pop(head, None)
+        wafer = self.open.pop(head, None) or self.open.pop(_ALL_HEADS, None)
         if wafer is None:
             self.unopened += 1
             return
         if name and wafer.name and name != wafer.name:
-            raise fault("wafer", f"wafer {wafer.name[:40]}", "a WRR of the same wafer", name[:40])
-        wafer.name = wafer.name or name
+            wafer.notes.append(f"WIR names the wafer {wafer.name[:40]!r}, WRR {name[:40]!r}: the latter counts")
+        wafer.name = name or wafer.name
         wafer.counts = (counts[0], counts[3])
         self._forget_empty(wafer)
 
@@ -145,6 +155,13 @@ class _File:
         width_um, height_um, size_um = (length_um(v, unit) if v > 0 else None for v in (width, height, size))
         self.layout.pitch_um = (width_um, height_um) if width_um and height_um else None
         self.layout.diameter_mm = nominal_mm(size_um / 1e3) if size_um else None
+
+    def _count(self, fields: Fields) -> None:
+        head = fields.number("B", _ALL_HEADS)
+        fields.number("B", 0)
+        parts = fields.number("I", MISSING_COUNT)
+        if head == _ALL_HEADS and parts != MISSING_COUNT:
+            self.parts = parts
 
     def _master(self, fields: Fields) -> None:
         fields.number("I", 0)
@@ -179,16 +196,15 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     ------
     FormatError
         ``file.size``; ``stdf.version``: not V4; ``stdf.truncated``: it ends within a record or without its MRR;
-        ``stdf.record``: a PRR that is too short; ``stdf.wafer``: a WRR of another wafer than the one that is open;
-        ``stdf.no_wafer``: no tested die at all; ``stdf.coordinates``: dies without any; ``stdf.span``: dies too far
-        from each other; ``stdf.wafers``: more than ``limits.max_wafers``.
+        ``stdf.record``: a PRR that is too short; ``stdf.no_wafer``: no tested die at all; ``stdf.coordinates``: dies without
+        any; ``stdf.span``: dies too far from each other; ``stdf.wafers``: more than ``limits.max_wafers``.
     """
     file = _load(path, limits)
     for wafer in file.wafers:
         wafer.parts.check(f"wafer {wafer.name[:40]}", file.layout)
     for index, wafer in enumerate(file.wafers):
         made, notes = die_map(wafer.parts, file.layout, file.info(wafer), wafer.counts)
-        yield SourceWafer(index=index, map=made, notes=(*file.notes, *notes))
+        yield SourceWafer(index=index, map=made, notes=(*file.notes, *wafer.notes, *notes))
 
 
 def _load(path: Path, limits: Ingest) -> _File:
@@ -205,6 +221,9 @@ def _load(path: Path, limits: Ingest) -> _File:
         file.take(record)
     if not file.whole:
         raise fault("truncated", path.name, "an MRR at the end", "none")
+    held = sum(len(w.parts) for w in file.wafers) + (0 if file.loose is None else len(file.loose.parts))
+    if file.parts is not None and file.parts > held:  # where parts are tested again some testers count them once
+        file.notes.append(f"PCR says {file.parts} parts, the file holds {held}")
     if file.unopened:
         file.notes.append(f"{file.unopened} WRR close a wafer that no WIR opened")
     file.wafers = [w for w in file.wafers if len(w.parts)]

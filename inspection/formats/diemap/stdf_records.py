@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 FAR, MIR, MRR = (0, 10), (1, 10), (1, 20)
 WIR, WRR, WCR = (2, 10), (2, 20), (2, 30)
-PRR = (5, 20)
-WANTED = frozenset((MIR, MRR, WIR, WRR, WCR, PRR))
+PCR, PRR = (1, 30), (5, 20)
+WANTED = frozenset((MIR, MRR, PCR, WIR, WRR, WCR, PRR))
 
 VERSION = 4
 MISSING_PLACE = -32768

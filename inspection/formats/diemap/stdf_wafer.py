@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _SUPERSEDES_ID, _FAILED, _NO_INDICATION = 0x01, 0x08, 0x10
 _PLACES = {mark: struct.Struct(f"{mark}hh").unpack_from for mark in "<>"}
 _PLACE_AT, _ID_AT = 9, 17
+_PARTIAL = 1.06
+"""Probers map partial dies, which stick out at the edge."""
 
 
 @dataclass(slots=True)
@@ -31,6 +33,13 @@ class Layout:
     centre: tuple[int, int] = (MISSING_PLACE, MISSING_PLACE)
     pitch_um: tuple[float, float] | None = None
     diameter_mm: float | None = None
+
+    def extents(self, x: NDArray[np.int64], y: NDArray[np.int64]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First and last column and row, made even about the centre die where that is believed."""
+        most: list[float] = [0.0, 0.0]
+        if self.pitch_um is not None and self.diameter_mm is not None:
+            most = [_PARTIAL * self.diameter_mm * 1e3 / pitch for pitch in self.pitch_um]
+        return _extent(x, self.centre[0], most[0]), _extent(y, self.centre[1], most[1])
 
 
 class Placed(NamedTuple):
@@ -90,7 +99,7 @@ class Parts:
         found = self.placed()
         if not len(found.x):
             raise fault("coordinates", where, "parts with X_COORD and Y_COORD", f"{len(self)} parts without")
-        (left, right), (low, high) = _extent(found.x, layout.centre[0]), _extent(found.y, layout.centre[1])
+        (left, right), (low, high) = layout.extents(found.x, found.y)
         rows, cols = high - low + 1, right - left + 1
         if rows * cols > MAX_CELLS:
             raise fault("span", where, f"coordinates that span at most {MAX_CELLS} places", f"{rows} x {cols}")
@@ -106,7 +115,7 @@ def die_map(parts: Parts, layout: Layout, info: WaferInfo, counts: tuple[int, in
     """
     x, y, status, unplaced, superseded = parts.placed()
     notes = [f"{unplaced} parts have no coordinates"] if unplaced else []
-    (left, right), (low, high) = _extent(x, layout.centre[0]), _extent(y, layout.centre[1])
+    (left, right), (low, high) = layout.extents(x, y)
     shape = (high - low + 1, right - left + 1)
     cols = right - x if layout.right == "L" else x - left
     rows = y - low if layout.up == "D" else high - y
@@ -128,16 +137,16 @@ def die_map(parts: Parts, layout: Layout, info: WaferInfo, counts: tuple[int, in
     return made, [*notes, *turned]
 
 
-def _extent(values: NDArray[np.int64], centre: int) -> tuple[int, int]:
-    """First and last coordinate, made even about ``centre`` where that lies among them.
+def _extent(values: NDArray[np.int64], centre: int, most: float) -> tuple[int, int]:
+    """First and last coordinate, made even about ``centre``: where that lies among them, or all dies are on a wafer of ``most`` about it.
 
-    A writer in the wild gives its missing centre in the wrong byte order: one off the dies is not believed.
+    A writer in the wild gives its missing centre in the wrong byte order: one off the dies and off the wafer is not believed.
     """
     low, high = int(values.min()), int(values.max())
-    if not low <= centre <= high:
-        return low, high
-    reach = max(centre - low, high - centre)
-    return centre - reach, centre + reach
+    reach = max(abs(centre - low), abs(centre - high))
+    if low <= centre <= high or 2 * reach + 1 <= most:
+        return centre - reach, centre + reach
+    return low, high
 
 
 def _same_part(

@@ -1,4 +1,4 @@
-"""Rasters in PNG and JPEG: decoded whole, their size checked before that; large grey PNG row by row."""
+"""Rasters in PNG and JPEG: decoded whole, their size checked before that; large PNG row by row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from inspection.errors import FormatError
 from inspection.formats.raster import png_blocks
-from inspection.formats.raster.jpeg_markers import START, Frame, ends, jpeg_frame
+from inspection.formats.raster.grey import OPACITY, REDUCED, is_grey, luminance
+from inspection.formats.raster.jpeg_markers import LOSSY, START, Frame, ends, jpeg_frame
 from inspection.formats.raster.png_blocks import GREY
 from inspection.formats.raster.png_blocks import MAGIC as PNG
 from inspection.formats.raster.stream import check_size, damaged, rows_of, truncated
@@ -29,18 +30,15 @@ if TYPE_CHECKING:
 MAX_BYTES = 96 * 2**20
 """Of a picture that is decoded whole, all its channels together; the decoder holds it twice."""
 WHOLE_BYTES = 16 * 2**20
-"""Grey PNG up to this size is decoded whole, above it row by row."""
-LUMINANCE = (0.114, 0.587, 0.299)
-"""Weights of blue, green and red: ITU-R BT.601."""
-LOSSY = "JPEG changes values beside every edge: without a threshold in the sidecar, pixels around a defect count as defects"
+"""PNG up to this size is decoded whole, above it row by row: the loop over its bytes is compiled first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureStream:
-    """A decoded picture: ``pixels`` is (rows, columns) or (rows, columns, channels: blue, green, red, opacity)."""
+    """A decoded picture: ``pixels`` is (rows, columns) or (rows, columns, channels: red, green, blue); ``colour``: they differ."""
 
     pixels: NDArray
-    weights: tuple[float, ...] | None
+    colour: bool
     notes: tuple[str, ...]
     transposed: bool = False
 
@@ -59,10 +57,8 @@ class PictureStream:
         step = rows_of(self.shape[1], self.dtype)
         for row in range(0, self.shape[0], step):
             strip = self.pixels[row : row + step]
-            if self.weights is not None:
-                strip = np.rint(strip[..., :3] @ np.array(self.weights)).astype(self.dtype)
-            elif strip.ndim == 3:
-                strip = strip[..., 0]
+            if strip.ndim > 2:
+                strip = luminance(strip) if self.colour else strip[..., 0]
             yield np.ascontiguousarray(strip)
 
 
@@ -83,10 +79,9 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
     with path.open("rb") as file:
         is_png = file.read(len(PNG)) == PNG
         header = png_blocks.read_header(file, path) if is_png else None
-        if header is not None and _goes_row_by_row(header):
-            stream = _row_by_row(path, file, header)
-            check_size(path, stream.shape, stream.dtype, limits)
-            yield stream
+        if header is not None and header.unpacked_bytes > WHOLE_BYTES and not header.interlaced:
+            check_size(path, (header.height, header.width), np.dtype(np.uint16 if header.bits > 8 else np.uint8), limits)
+            yield _row_by_row(path, file, header)
             return
         if (size := path.stat().st_size) > MAX_BYTES + 2**20:
             raise _too_large(path, f"a file of {size} bytes")
@@ -106,18 +101,18 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
         elif not ends(data):
             raise truncated(path, "the end mark of a JPEG file", "none")
     pixels = _decoded(data, frame, path)
-    weights, notes = _grey(pixels)
-    yield PictureStream(pixels, weights, notes if is_png else (*notes, LOSSY))
-
-
-def _goes_row_by_row(header: Header) -> bool:
-    """Whether a PNG is worth it (the loop over its bytes is compiled first) and simple enough."""
-    plain = header.colour == GREY and header.bits >= 8 and not header.interlaced
-    return plain and header.unpacked_bytes > WHOLE_BYTES
+    notes = []
+    if pixels.ndim > 2:
+        if pixels.shape[2] > 3 and pixels[..., 3].min() < np.iinfo(pixels.dtype).max:
+            notes.append(OPACITY)
+        pixels = pixels[..., 2::-1]
+    colour = pixels.ndim > 2 and not is_grey(pixels)
+    notes += [REDUCED] * colour + [LOSSY] * (not is_png)
+    yield PictureStream(pixels, colour, tuple(notes))
 
 
 def _row_by_row(path: Path, file: BinaryIO, header: Header) -> RasterStream:
-    """The stream of a large grey PNG."""
+    """The stream of a large PNG."""
     from inspection.formats.raster.png_rows import PngStream  # noqa: PLC0415 - only a large one pays for the compiler
 
     return PngStream(path, file, header)
@@ -133,18 +128,6 @@ def _decoded(data: bytes, frame: Frame, path: Path) -> NDArray:
     if pixels is None or pixels.shape[:2] != (frame.height, frame.width):
         raise damaged(path, f"{frame.height} x {frame.width} pixels", "none" if pixels is None else pixels.shape)
     return pixels
-
-
-def _grey(pixels: NDArray) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
-    """How the channels become one, and what there is to say about it."""
-    if pixels.ndim == 2:
-        return None, ()
-    notes = []
-    if pixels.shape[2] == 4 and pixels[..., 3].min() < np.iinfo(pixels.dtype).max:
-        notes.append("the picture is transparent in places: its opacity is left out")
-    if all(np.array_equal(pixels[..., 0], pixels[..., channel]) for channel in (1, 2)):
-        return None, tuple(notes)
-    return LUMINANCE, (*notes, "colour is reduced to its luminance")
 
 
 def _too_large(path: Path, got: str) -> FormatError:

@@ -5,6 +5,7 @@ Source: Portable Network Graphics (PNG) Specification, Third Edition, W3C 2025.
 
 from __future__ import annotations
 
+import os
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
-GREY = 0
-CHANNELS = {GREY: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Values of a pixel in the file, by colour type; 3 is a palette."""
+GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
+CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
+"""Values of a pixel in the file, by colour type."""
+BITS = {GREY: (1, 2, 4, 8, 16), PALETTE: (1, 2, 4, 8), COLOUR: (8, 16), GREY_ALPHA: (8, 16), COLOUR_ALPHA: (8, 16)}
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """First row and column and their steps, of each pass of an interlaced picture."""
 PIECE = 2**20
+MOST_ENTRIES = 3 * 256
+"""Bytes of a palette."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,33 @@ def read_header(file: BinaryIO, path: Path) -> Header:
     if len(data) < 33:
         raise truncated(path, "a PNG header of 33 bytes", len(data))
     bits, colour, interlaced = data[24], data[25], data[28]
-    if data[12:16] != b"IHDR" or colour not in CHANNELS or bits not in {1, 2, 4, 8, 16} or interlaced > 1:
+    if data[12:16] != b"IHDR" or bits not in BITS.get(colour, ()) or interlaced > 1:
         raise damaged(path, "a colour type, depth and order of rows that PNG knows", f"{colour}, {bits}, {interlaced}")
     return Header(int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big"), bits, colour, interlaced == 1)
+
+
+def before_pixels(file: BinaryIO, path: Path, kinds: tuple[bytes, ...]) -> dict[bytes, bytes]:
+    """Those blocks of ``kinds`` that stand before the pixels; their checksums are checked with all others, by `unpacked`.
+
+    Raises
+    ------
+    FormatError
+        ``raster.truncated``, ``raster.damaged``.
+    """
+    file.seek(len(MAGIC))
+    found: dict[bytes, bytes] = {}
+    while True:
+        head = _exactly(file, 8, path)
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind in {b"IDAT", b"IEND"}:
+            return found
+        if kind not in kinds:
+            file.seek(length + 4, os.SEEK_CUR)
+            continue
+        if length > MOST_ENTRIES:
+            raise damaged(path, f"a block {kind!r} of at most {MOST_ENTRIES} bytes", length)
+        found[kind] = _exactly(file, length, path)
+        file.seek(4, os.SEEK_CUR)
 
 
 def unpacked(file: BinaryIO, path: Path, header: Header) -> Iterator[bytes]:

@@ -1,14 +1,15 @@
-"""A large grey PNG, row after row: what its writer took away from each pixel is added again."""
+"""A large PNG, row after row: what its writer took away from each pixel is added again, and colour is made grey."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
-from inspection.formats.raster.png_blocks import unpacked
+from inspection.formats.raster.grey import OPACITY, REDUCED, is_grey, luminance
+from inspection.formats.raster.png_blocks import CHANNELS, COLOUR_ALPHA, GREY, GREY_ALPHA, PALETTE, before_pixels, unpacked
 from inspection.formats.raster.stream import damaged, rows_of
 
 if TYPE_CHECKING:
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PngStream:
-    """A grey picture of 8 or 16 bits, its rows in order; ``file`` is open and buffered."""
+    """A picture whose rows come in order, made grey; ``file`` is open and buffered."""
 
     path: Path
     file: BinaryIO
     header: Header
     transposed: bool = False
-    notes: tuple[str, ...] = ()
+    _palette: NDArray[np.uint8] = field(init=False)
+    _seen: dict[str, None] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_palette", self._read_palette())
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -41,10 +46,15 @@ class PngStream:
         """Of the pixels."""
         return np.dtype(np.uint16 if self.header.bits == 16 else np.uint8)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the pixels is left out; complete once the strips were read."""
+        return tuple(self._seen)
+
     def strips(self) -> Iterator[NDArray]:
         """Strips of the picture; see :class:`~inspection.formats.raster.stream.RasterStream`."""
         rows, width = self.shape
-        step = min(rows, rows_of(width, self.dtype))
+        step = min(rows, rows_of(max(width * self.dtype.itemsize, self.header.row_bytes), np.dtype(np.uint8)))
         lines = np.empty((step, 1 + self.header.row_bytes), np.uint8)
         above = np.zeros(self.header.row_bytes, np.uint8)
         buffer, filled = lines.reshape(-1), 0
@@ -60,13 +70,50 @@ class PngStream:
                     lines = lines[: min(step, rows)]
                     buffer = lines.reshape(-1)
 
+    def _read_palette(self) -> NDArray[np.uint8]:
+        """Red, green and blue of each number, black beyond the palette; grey of each number where there is none."""
+        count = 1 << min(8, self.header.bits)
+        blocks = before_pixels(self.file, self.path, (b"PLTE", b"tRNS"))
+        if b"tRNS" in blocks:
+            self._seen[OPACITY] = None
+        if self.header.colour != PALETTE:
+            return np.repeat(np.arange(count, dtype=np.uint8)[:, None] * np.uint8(255 // (count - 1)), 3, axis=1)
+        said = np.frombuffer(blocks.get(b"PLTE", b""), np.uint8)
+        if not len(said) or len(said) % 3 or len(said) > 3 * count:
+            raise damaged(self.path, f"a palette of at most {count} colours", f"{len(said)} bytes")
+        return np.concatenate((said, np.zeros(3 * count - len(said), np.uint8))).reshape(count, 3)
+
     def _strip(self, lines: NDArray[np.uint8], above: NDArray[np.uint8]) -> NDArray:
-        bad = _add_again(lines, above, self.dtype.itemsize)
+        header, channels = self.header, CHANNELS[self.header.colour]
+        bad = _add_again(lines, above, max(1, channels * header.bits // 8))
         if bad >= 0:
             raise damaged(self.path, "filters 0 to 4 of the rows", bad)
         above[:] = lines[-1, 1:]
-        pixels = np.ascontiguousarray(lines[:, 1:])
-        return pixels if self.dtype.itemsize == 1 else pixels.view(">u2").astype(np.uint16)
+        values = np.ascontiguousarray(lines[:, 1:])
+        if header.bits < 8:
+            places = np.arange(header.width)
+            shift = 8 - header.bits - places * header.bits % 8
+            values = np.take(values, places * header.bits // 8, axis=1) >> shift.astype(np.uint8) & np.uint8((1 << header.bits) - 1)
+        elif header.bits == 16:
+            values = values.view(">u2").astype(np.uint16)
+        if header.colour == PALETTE or header.bits < 8:
+            if header.colour == PALETTE and REDUCED not in self._seen:
+                used = self._palette[np.unique(values)]
+                self._note(REDUCED, not is_grey(used[None]))
+            return luminance(self._palette[None])[0][values]
+        if header.colour == GREY:
+            return values
+        pixels = values.reshape(len(lines), header.width, channels)
+        if header.colour in {GREY_ALPHA, COLOUR_ALPHA}:
+            self._note(OPACITY, OPACITY not in self._seen and int(pixels[..., -1].min()) < np.iinfo(self.dtype).max)
+        if header.colour == GREY_ALPHA:
+            return np.ascontiguousarray(pixels[..., 0])
+        self._note(REDUCED, REDUCED not in self._seen and not is_grey(pixels))
+        return luminance(pixels)
+
+    def _note(self, what: str, seen: bool) -> None:
+        if seen:
+            self._seen[what] = None
 
 
 @numba.njit(cache=True, nogil=True)

@@ -47,6 +47,8 @@ class SegmentedStream:
         Called from several threads at once.
     fill : number
         Of the pixels of a piece that is not stored.
+    depth : int
+        Values behind each other in a piece: colours, or places of further axes.
     """
 
     shape: tuple[int, int]
@@ -54,6 +56,7 @@ class SegmentedStream:
     segment: tuple[int, int]
     decode: Decode
     fill: float | bool = 0
+    depth: int = 1
     transposed: bool = False
     remarks: tuple[str, ...] = ()
     _pool: ThreadPoolExecutor = field(init=False)
@@ -75,9 +78,9 @@ class SegmentedStream:
         """Wait for the threads: to be called before the file is closed that they read from."""
         self._pool.shutdown(cancel_futures=True)
 
-    def strips(self) -> Iterator[NDArray]:
-        """Strips of the picture; see :class:`~inspection.formats.raster.stream.RasterStream`."""
-        bands = self._bands()
+    def strips(self, *, backwards: bool = False) -> Iterator[NDArray]:
+        """Strips of the picture; see :class:`~inspection.formats.raster.stream.RasterStream`. ``backwards``: the last one first."""
+        bands = self._bands()[:: -1 if backwards else 1]
         self._absent = 0
         deepest = max(last - first for first, last in bands)
         buffers = [np.empty((deepest, self.shape[1]), self.dtype) for _ in bands[:2]]
@@ -88,12 +91,12 @@ class SegmentedStream:
             if number + 1 < len(bands):
                 pending = self._start(bands[number + 1], buffers[(number + 1) % 2])
             band = buffers[number % 2][: last - first]
-            for row in range(0, len(band), step):
+            for row in range(0, len(band), step)[:: -1 if backwards else 1]:
                 yield band[row : row + step]
 
     @property
     def _segment_bytes(self) -> int:
-        return self.segment[0] * self.segment[1] * self.dtype.itemsize
+        return self.segment[0] * self.segment[1] * self.depth * self.dtype.itemsize
 
     def _bands(self) -> list[tuple[int, int]]:
         """First and last row of each band; none crosses a border between pieces of which it holds only a part."""
@@ -132,8 +135,10 @@ class SegmentedStream:
             target[:] = self.fill if piece is None else piece[rows.start - top : rows.stop - top, :across]
 
 
-def check_segment(path: Path, shape: tuple[int, int], dtype: np.dtype, segment: tuple[int, int], *, depth: int = 1) -> None:
-    """Hold the size of one piece against what may be decoded at once; ``depth`` = pixels behind each other in a piece.
+def check_segment(
+    path: Path, shape: tuple[int, int], dtype: np.dtype, segment: tuple[int, int], *, depth: int = 1, most: int = SEGMENT_BYTES
+) -> None:
+    """Hold the size of one piece against the ``most`` that may be decoded at once; ``depth`` = values behind each other in a piece.
 
     Raises
     ------
@@ -142,11 +147,11 @@ def check_segment(path: Path, shape: tuple[int, int], dtype: np.dtype, segment: 
     """
     size = segment[0] * segment[1] * depth * dtype.itemsize
     passes = min(segment[0], shape[0]) * shape[1] * dtype.itemsize / BAND_BYTES
-    if min(segment) < 1 or size > SEGMENT_BYTES or passes > MAX_PASSES:
+    if min(segment) < 1 or size > most or passes > MAX_PASSES:
         raise FormatError(
             "raster.segment",
             where=path.name,
-            expected=f"strips, tiles or chunks of at most {SEGMENT_BYTES >> 20} MiB",
+            expected=f"strips, tiles or chunks of at most {most >> 20} MiB",
             got=f"{segment[0]} x {segment[1]} pixels of {dtype}",
             action="Write the raster with smaller strips, tiles or chunks (512 x 512 suits most readers).",
         )

@@ -6,13 +6,13 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from inspection.errors import FormatError, bounded
+from inspection.formats.sidecar_yaml import mapping_of
 from inspection.wafer.maps import DEFAULT_DIAMETER_MM, DefectMap, WaferInfo
 
 if TYPE_CHECKING:
@@ -23,31 +23,53 @@ if TYPE_CHECKING:
 NO_SIDECAR = "no sidecar: the wafer is taken to fill the raster, its centre to be the image centre, any non-zero pixel a defect"
 MAX_SIDECAR_BYTES = 4 * 2**20
 SIDECARS = (".yaml", ".yml")
+INSIDE = "sidecar"
+"""Name, without its ending, of a sidecar that lies in the folder of its zarr store instead of beside it: so stores are archived."""
+
+
+def _plain(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("a name without control characters")
+    return name
+
+
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a time between the years 1 and 9999") from error
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
+UtcTime = Annotated[datetime, AfterValidator(_utc)]
+Index = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Size = Annotated[float, Field(gt=0, le=1e9)]
+Place = Annotated[float, Field(ge=-1e12, le=1e12)]
 
 
 class _Content(BaseModel):
-    """The sidecar's keys. Names may be numbers in YAML; unknown keys are noted, not refused."""
+    """The sidecar's keys; unknown ones are noted, not refused."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
-    lot: str = ""
-    wafer: str = ""
-    slot: int | None = None
-    product: str | None = None
-    layer: str | None = None
-    tool: str | None = None
-    chamber: str | None = None
-    recipe: str | None = None
-    inspected_at: datetime | None = None
-    diameter_mm: float = Field(default=DEFAULT_DIAMETER_MM, gt=0)
-    pixel_um: float | None = Field(default=None, gt=0)
-    centre_px: tuple[float, float] | None = None
-    threshold: float | None = Field(default=None, allow_inf_nan=False)
+    lot: Name = ""
+    wafer: Name = ""
+    slot: Index | None = None
+    product: Name | None = None
+    layer: Name | None = None
+    tool: Name | None = None
+    chamber: Name | None = None
+    recipe: Name | None = None
+    inspected_at: UtcTime | None = None
+    diameter_mm: float = Field(default=DEFAULT_DIAMETER_MM, gt=0, le=10_000)
+    pixel_um: Size | None = None
+    centre_px: tuple[Place, Place] | None = None
+    threshold: float | None = None
     polarity: Literal["bright", "dark"] = "bright"
-    die_pitch_um: tuple[float, float] | None = None
-    die_origin_um: tuple[float, float] | None = None
-    dies: list[tuple[int, int, int]] | None = None
-    # Of a file without a header (raster_raw).
+    die_pitch_um: tuple[Size, Size] | None = None
+    die_origin_um: tuple[Place, Place] | None = None
+    dies: list[tuple[Index, Index, Index]] | None = None
+    # Of a file without a header (``raw``).
     shape: tuple[PositiveInt, PositiveInt] | None = None
     dtype: str | None = Field(default=None, pattern=r"^([<>=|]?([iu][1248]|f[248]|b1)|bool|u?int(8|16|32|64)|float(16|32|64))$")
     offset_bytes: int = Field(default=0, ge=0)
@@ -93,8 +115,12 @@ class Sidecar:
 
 
 def sidecar_path(raster: Path) -> Path | None:
-    """The sidecar of ``raster``: ``NAME.npy.yaml`` or ``NAME.yaml`` (or ``.yml``) beside it; None = there is none."""
-    candidates = [raster.with_name(raster.name + end) for end in SIDECARS] + [raster.with_suffix(end) for end in SIDECARS]
+    """The sidecar of ``raster``: ``NAME.npy.yaml`` or ``NAME.yaml`` (or ``.yml``) beside it; None = there is none.
+
+    Of a folder: ``sidecar.yaml`` in it, else beside it.
+    """
+    candidates = [raster / (INSIDE + end) for end in SIDECARS] if raster.is_dir() else []
+    candidates += [raster.with_name(raster.name + end) for end in SIDECARS] + [raster.with_suffix(end) for end in SIDECARS]
     return next((c for c in candidates if c.is_file()), None)
 
 
@@ -179,12 +205,11 @@ def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
         pixel = content.diameter_mm * 1_000.0 / max(shape)
         if path is not None:
             notes.append(f"sidecar: no pixel_um, the wafer is taken to fill the raster ({pixel:.3f} um)")
-    at = content.inspected_at
     names = ("lot", "wafer", "slot", "product", "layer", "tool", "chamber", "recipe", "diameter_mm")
     return Sidecar(
         info=WaferInfo(
             **{name: getattr(content, name) for name in names},
-            inspected_at=None if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC),
+            inspected_at=content.inspected_at,
         ),
         pixel_um=pixel,
         centre_px=(shape[0] / 2, shape[1] / 2) if content.centre_px is None else content.centre_px,
@@ -201,17 +226,12 @@ def _parse(path: Path) -> _Content:
     try:
         if path.stat().st_size > MAX_SIDECAR_BYTES:
             raise _refused(path, f"at most {MAX_SIDECAR_BYTES} bytes", path.stat().st_size)
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if content is None:
-            content = {}
-        if not isinstance(content, dict):
-            raise _refused(path, "a YAML mapping", type(content).__name__)
-        parsed = _Content.model_validate({str(k): v for k, v in content.items()})
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _refused(path, "YAML in UTF-8", error) from error
+        parsed = _Content.model_validate(mapping_of(path.read_text(encoding="utf-8-sig")))
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise _refused(path, "values in their domain", bounded(faults)) from error
+    except ValueError as error:
+        raise _refused(path, "a mapping of YAML in UTF-8", error) from error
     if parsed.polarity == "dark" and parsed.threshold is None:
         raise _refused(path, "a threshold with polarity dark", "none")
     return parsed

@@ -1,7 +1,7 @@
 """What every kind of raster file gives: its shape and its pixels in strips from the top, never the whole picture.
 
 Each kind is one module with ``recognises(head, path)`` and ``open_stream(path, limits)``, a context manager that gives a
-:class:`RasterStream`. ``raster_kinds.open_raster`` picks the module by the file's content.
+:class:`RasterStream`. ``kinds.open_raster`` picks the module by the file's content.
 """
 
 from __future__ import annotations

@@ -4,80 +4,55 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Annotated, Any, Literal
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from inspection.formats.raster.zarr_codecs import COMPRESSORS, Pipeline, Sharding
+from inspection.formats.raster.zarr_pipeline import Codecs, Named, Part, Sizes, pipeline_v2, pipeline_v3
 
-Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=8)]
+if TYPE_CHECKING:
+    from inspection.formats.raster.zarr_codecs import Pipeline
+
 V3_TYPES = {"bool": "b1"} | {f"{kind}{8 * size}": f"{kind[0]}{size}" for kind in ("int", "uint") for size in (1, 2, 4, 8)}
 V3_TYPES |= {f"float{8 * size}": f"f{size}" for size in (2, 4, 8)}
-V2_TYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248])")
+V2_TYPE = r"^([<>|](b1|[iu]1)|[<>]([iu][248]|f[248]))$"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value  # the short form of version 3.1
-
-
-class _Named(_Part):
-    name: str
-    configuration: dict[str, Any] = Field(default_factory=dict)
-
-
-Codec = Annotated[_Named, BeforeValidator(_named)]
-
-
-class _Codecs(_Part):
-    """A list of codecs of version 3, inside a shard too."""
-
-    codecs: list[Codec] = Field(min_length=1, max_length=8)
-
-
-class _Shard(_Codecs):
-    chunk_shape: Sizes
-    index_codecs: list[Codec] = Field(max_length=4)
-    index_location: Literal["start", "end"] = "end"
-
-
-class _Regular(_Part):
+class _Regular(Part):
     chunk_shape: Sizes
 
 
-class _Grid(_Part):
+class _Grid(Part):
     name: Literal["regular"]
     configuration: _Regular
 
 
-class Array(_Part):
+class Array(Part):
     """What both versions have. ``chunks`` are those that have a key each: shards, where there are shards."""
 
     shape: Sizes
     fill_value: Any = None
 
     @property
+    @abstractmethod
     def dtype(self) -> np.dtype:
         """Of the pixels, in native byte order."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def chunks(self) -> tuple[int, ...]:
         """Sides of what lies under one key."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def pipeline(self) -> Pipeline:
         """From the bytes of a chunk to its pixels."""
-        raise NotImplementedError
 
+    @abstractmethod
     def key(self, place: tuple[int, ...]) -> str:
         """The key of the chunk at ``place`` in the grid."""
-        raise NotImplementedError
 
     @property
     def fill(self) -> float | bool:
@@ -93,9 +68,14 @@ class Array(_Part):
             return 0
         if isinstance(value, str):
             return _text_fill(value, self.dtype)
-        if not isinstance(value, (bool, int, float)):
-            raise ValueError(f"a fill value {value!r:.60}")  # noqa: TRY004 - what pydantic turns into a refusal
-        return np.array(value).astype(self.dtype, casting="same_kind" if isinstance(value, float) else "unsafe").item()
+        whole = isinstance(value, float) and value.is_integer() and self.dtype.kind in "iu"  # some writers give 0.0
+        try:
+            fill = np.array(int(value) if whole else value, self.dtype)
+        except (TypeError, OverflowError):
+            fill = None
+        if not isinstance(value, bool | int | float) or fill is None or (fill != value and self.dtype.kind in "iu"):
+            raise ValueError(f"a fill value {value!r:.60} of {self.dtype}")
+        return fill.item()
 
     @model_validator(mode="after")
     def _check(self) -> Array:
@@ -110,10 +90,10 @@ class ArrayV2(Array):
 
     zarr_format: Literal[2]
     sides: Sizes = Field(alias="chunks")
-    stored: str = Field(alias="dtype", pattern=V2_TYPE.pattern)
+    stored: str = Field(alias="dtype", pattern=V2_TYPE)
     order: Literal["C", "F"]
     compressor: dict[str, Any] | None = None
-    filters: Annotated[list[Any], Field(max_length=0)] | None = None
+    filters: Annotated[list[dict[str, Any]], Field(max_length=4)] | None = None
     dimension_separator: Literal[".", "/"] = "."
 
     @property
@@ -129,24 +109,22 @@ class ArrayV2(Array):
     @property
     def pipeline(self) -> Pipeline:
         """From the bytes of a chunk to its pixels."""
-        codecs = () if self.compressor is None else (_compressor(self.compressor.get("id")),)
-        axes = range(len(self.shape))
-        return Pipeline(self.sides, np.dtype(self.stored), tuple(axes if self.order == "C" else reversed(axes)), codecs)
+        return pipeline_v2(self.sides, np.dtype(self.stored), self.order, self.filters or [], self.compressor)
 
     def key(self, place: tuple[int, ...]) -> str:
         """The key of a chunk."""
         return self.dimension_separator.join(map(str, place))
 
 
-class ArrayV3(Array, _Codecs):
+class ArrayV3(Array, Codecs):
     """``zarr.json`` of an array."""
 
     zarr_format: Literal[3]
     node_type: Literal["array"]
     data_type: Literal[tuple(V3_TYPES)]  # type: ignore[valid-type]
     chunk_grid: _Grid
-    chunk_key_encoding: _Named
-    storage_transformers: Annotated[list[Any], Field(max_length=0)] = []
+    chunk_key_encoding: Named
+    storage_transformers: list[Any] = Field(default_factory=list, max_length=0)
 
     @property
     def dtype(self) -> np.dtype:
@@ -161,7 +139,7 @@ class ArrayV3(Array, _Codecs):
     @property
     def pipeline(self) -> Pipeline:
         """From the bytes of a chunk to its pixels."""
-        return _pipeline(self.chunks, self.dtype, self.codecs)
+        return pipeline_v3(self.chunks, self.dtype, self.codecs)
 
     def key(self, place: tuple[int, ...]) -> str:
         """The key of a chunk."""
@@ -175,48 +153,6 @@ class ArrayV3(Array, _Codecs):
         if encoding.name not in {"default", "v2"} or encoding.configuration.get("separator", "/") not in {"/", "."}:
             raise ValueError("chunk keys 'default' or 'v2', separated by '/' or '.'")
         return self
-
-
-def _pipeline(chunk: tuple[int, ...], dtype: np.dtype, codecs: list[_Named], *, sharded: bool = False) -> Pipeline:
-    """The codecs of version 3: transpose, then bytes or one shard, then what packs bytes.
-
-    Raises
-    ------
-    ValueError
-        A codec that is not read.
-    """
-    axes, left = tuple(range(len(chunk))), list(codecs)
-    while left and left[0].name == "transpose":
-        order = left.pop(0).configuration.get("order")
-        if not isinstance(order, list) or sorted(order, key=str) != list(range(len(axes))):
-            raise ValueError("a transpose codec whose order names each axis once")
-        axes = tuple(axes[int(axis)] for axis in order)
-    if not left:
-        raise ValueError("a codec that makes bytes")
-    first = left.pop(0)
-    if first.name == "sharding_indexed" and not sharded and axes == tuple(range(len(chunk))) and not left:
-        shard = _Shard.model_validate(first.configuration)
-        inner = _pipeline(shard.chunk_shape, dtype, shard.codecs, sharded=True)
-        index = [codec.name for codec in shard.index_codecs]
-        little = not shard.index_codecs or shard.index_codecs[0].configuration.get("endian", "little") == "little"
-        if index not in (["bytes"], ["bytes", "crc32c"]) or not little:
-            raise ValueError("the index of a shard as little-endian bytes, with or without crc32c")
-        if len(shard.chunk_shape) != len(chunk) or any(a % b for a, b in zip(chunk, shard.chunk_shape, strict=True)):
-            raise ValueError("shards that are whole multiples of their chunks")
-        return Pipeline(chunk, dtype, axes, (), Sharding(inner, first=shard.index_location == "start", checked=len(index) == 2))
-    if first.name != "bytes" or first.configuration.get("endian", "little") not in {"little", "big"}:
-        raise ValueError(f"the codec bytes or one level of sharding_indexed, got {first.name!r:.40}")
-    stored = dtype.newbyteorder("<" if first.configuration.get("endian", "little") == "little" else ">")
-    packed = tuple("crc32c" if codec.name == "crc32c" else _compressor(codec.name.removeprefix("numcodecs.")) for codec in left)
-    if len([name for name in packed if name != "crc32c"]) > 1:
-        raise ValueError("at most one compressor")
-    return Pipeline(chunk, stored, axes, packed)
-
-
-def _compressor(name: Any) -> str:
-    if name not in COMPRESSORS:
-        raise ValueError(f"one of the compressors {', '.join(sorted(COMPRESSORS))}, got {name!r:.40}")
-    return str(name)
 
 
 def _text_fill(value: str, dtype: np.dtype) -> float:

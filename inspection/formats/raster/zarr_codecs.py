@@ -1,24 +1,62 @@
-"""One chunk of a zarr array, from its bytes to its pixels; never more of them than the metadata allows.
-
-The codecs of the zarr library unfold whatever a chunk holds; here the output is there before the chunk is opened, so that a
-chunk that would unfold to gigabytes is refused.
-"""
+"""One chunk of a zarr array, from its bytes to its pixels; never more of them than the metadata allows."""
 
 from __future__ import annotations
 
 import math
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
-import imagecodecs
 import numpy as np
 
+from inspection.formats.raster.unpack import unpacked
+
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from numpy.typing import NDArray
 
-COMPRESSORS = {"blosc", "bz2", "gzip", "lz4", "zlib", "zstd"}
+    Bytes: TypeAlias = bytes | NDArray[np.uint8]
+
+COMPRESSORS = {"blosc": "blosc", "bz2": "bz2", "gzip": "gzip", "lz4": "lz4", "lzma": "lzma", "zlib": "deflate", "zstd": "zstd"}
+"""The name of each in ``unpack``."""
 ABSENT = 2**64 - 1
+_CHECKSUM, _BIT_COUNT = 4, 1
+
+
+class Step(NamedTuple):
+    """What was done to the bytes of a chunk: a name of ``COMPRESSORS``, ``crc32c``, or one of numcodecs' filters.
+
+    These are ``delta`` (differences of the values), ``shuffle`` (the first bytes of all values of ``element`` bytes, then the second
+    ones, ...) and ``packbits`` (eight truth values in a byte, after the number of bits that fill up the last one).
+    """
+
+    name: str
+    element: int = 1
+
+    def size(self, before: int) -> int:
+        """Bytes after it, of ``before`` ones; of a compressor the most that is sensible."""
+        if self.name == "crc32c":
+            return before + _CHECKSUM
+        if self.name == "packbits":
+            return _BIT_COUNT + -(-before // 8)
+        return before + before // 4 + 4096 if self.name in COMPRESSORS else before
+
+    def undone(self, data: Bytes, size: int, stored: np.dtype) -> Bytes:
+        """The ``size`` bytes as they were before it."""
+        if self.name in COMPRESSORS:
+            return unpacked(bytes(data), COMPRESSORS[self.name], size)
+        if self.name == "crc32c":
+            return without_checksum(data)
+        if len(data) != self.size(size):
+            raise ValueError(f"{len(data)} bytes of {self.size(size)}")
+        if self.name == "delta":
+            values = np.frombuffer(data, stored)
+            return np.cumsum(values, out=np.empty_like(values)).view(np.uint8)
+        if self.name == "shuffle":
+            return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(self.element, -1).T).reshape(-1)
+        return np.unpackbits(np.frombuffer(data, np.uint8)[_BIT_COUNT:], count=size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +80,8 @@ class Pipeline:
         Of the pixels, in the chunk's byte order.
     axes : tuple of int
         In the order in which the chunk holds them; 0, 1, ... = rows after each other.
-    codecs : tuple of str
-        What packed the bytes, in the order of writing: one compressor at most, and checksums.
+    codecs : tuple of Step
+        What was done to the bytes, in the order of writing: filters, one compressor at most, and checksums.
     sharding : Sharding, optional
         Instead of them.
     """
@@ -51,7 +89,7 @@ class Pipeline:
     chunk: tuple[int, ...]
     stored: np.dtype
     axes: tuple[int, ...]
-    codecs: tuple[str, ...]
+    codecs: tuple[Step, ...]
     sharding: Sharding | None = None
 
     @property
@@ -60,36 +98,34 @@ class Pipeline:
         return math.prod(self.chunk) * self.stored.itemsize
 
     @property
+    def _sizes(self) -> list[int]:
+        """Bytes before the first step, after it, after the second, ..."""
+        return list(accumulate(self.codecs, lambda size, step: step.size(size), initial=self.size))
+
+    @property
     def most(self) -> int:
         """Most bytes that a chunk may have in the store."""
-        packed = any(codec != "crc32c" for codec in self.codecs)
-        return self.size + 4 * len(self.codecs) + (self.size // 4 + 4096 if packed else 0)
+        return self._sizes[-1]
 
     def decode(self, data: bytes) -> NDArray:
-        """The pixels of a chunk of ``data``.
+        """The pixels of a chunk of ``data``, to be copied to where they are wanted.
 
         Raises
         ------
         ValueError, RuntimeError
             The bytes are damaged, or do not hold as many pixels as the chunk.
         """
-        raw: bytes | NDArray[np.uint8] = data
-        checksums = self.codecs.count("crc32c")
-        for codec in reversed(self.codecs):
-            if codec == "crc32c":
-                checksums -= 1
-                raw = without_checksum(bytes(raw))
-            else:
-                raw = _unpacked(bytes(raw), codec, self.size + 4 * checksums)
+        raw: Bytes = data
+        for step, size in zip(reversed(self.codecs), self._sizes[-2::-1], strict=True):
+            raw = step.undone(raw, size, self.stored)
         if len(raw) != self.size:
             raise ValueError(f"{len(raw)} bytes of {self.size}")
-        pixels = np.frombuffer(raw, self.stored).reshape([self.chunk[axis] for axis in self.axes])
-        if self.stored.kind == "b":
-            pixels = pixels.view(np.uint8) != 0
-        return pixels.transpose(np.argsort(self.axes))
+        # Of bool the bytes: any other one than 0 and 1 is true once it is copied, but no bool to NumPy.
+        stored = np.dtype(np.uint8) if self.stored.kind == "b" else self.stored
+        return np.frombuffer(raw, stored).reshape([self.chunk[axis] for axis in self.axes]).transpose(np.argsort(self.axes))
 
 
-def without_checksum(data: bytes) -> bytes:
+def without_checksum(data: Bytes) -> bytes:
     """``data`` without the CRC-32C in its last four bytes.
 
     Raises
@@ -99,8 +135,8 @@ def without_checksum(data: bytes) -> bytes:
     """
     import google_crc32c  # noqa: PLC0415 - only a chunk with a checksum pays for it
 
-    content, checksum = data[:-4], data[-4:]
-    if len(data) < 4 or google_crc32c.value(content) != struct.unpack("<I", checksum)[0]:
+    content, checksum = bytes(data[:-_CHECKSUM]), bytes(data[-_CHECKSUM:])
+    if len(checksum) < _CHECKSUM or google_crc32c.value(content) != struct.unpack("<I", checksum)[0]:
         raise ValueError("another checksum")
     return content
 
@@ -109,17 +145,3 @@ def shard_index(data: bytes, sharding: Sharding) -> NDArray[np.uint64]:
     """Place and length of each inner chunk of a shard, shape (n, 2); both ``ABSENT`` where it is not stored."""
     raw = without_checksum(data) if sharding.checked else data
     return np.frombuffer(raw, "<u8").reshape(-1, 2).astype(np.uint64, copy=False)
-
-
-def _unpacked(data: bytes, codec: str, size: int) -> NDArray[np.uint8]:
-    if codec == "blosc":
-        # Its own header says how long it is; the decoder does not miss a lost end.
-        if len(data) < 16 or struct.unpack_from("<I", data, 12)[0] != len(data):
-            raise ValueError(f"{len(data)} bytes of a blosc chunk of another length")
-    elif codec == "lz4":
-        if len(data) < 4 or struct.unpack_from("<I", data)[0] != size:
-            raise ValueError(f"an lz4 chunk that is not of {size} bytes")
-        data = data[4:]
-    decode = getattr(imagecodecs, "deflate_decode" if codec == "zlib" else f"{codec}_decode")
-    # bz2 stops quietly where the output ends, and so has one byte to run over; the others say so.
-    return decode(data, out=np.empty(size + (codec == "bz2"), np.uint8))

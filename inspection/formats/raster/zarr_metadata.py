@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from inspection.errors import FormatError, bounded
+from inspection.formats.raster.levels import full_size
 from inspection.formats.raster.stream import damaged
 from inspection.formats.raster.zarr_array import ArrayV2, ArrayV3
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from inspection.formats.raster.zarr_store import Store
 
 MAX_JSON = 4 * 2**20
-MAX_DEPTH = 4
-"""Groups within groups on the way to the array."""
+MAX_DEPTH = 6
+"""Groups within groups on the way to the array: those of a plate are row, column, field and level."""
 OME = "OME"
 """A group of metadata that bioformats2raw puts beside the pictures."""
 
@@ -40,7 +41,8 @@ class Node:
 def find_array(store: Store, path: Path) -> tuple[str, Array]:
     """The one array of a store: its prefix and its metadata.
 
-    The store's own array; or of a group: level 0 of its multiscale picture; or its only member, and so on.
+    The store's own array; or of a group: level 0 of its multiscale picture; or its only member; or the one array of which all
+    others are smaller versions; and so on.
 
     Raises
     ------
@@ -68,10 +70,20 @@ def _next(store: Store, group: Node, path: Path) -> str:
         except (LookupError, TypeError) as error:
             raise refused(path, "multiscales with the path of level 0", error) from error
     children = [name for name in store.children(group.prefix.rstrip("/")) if name != OME]
-    members = [name for name in children if _node(store, f"{group.prefix}{name}/", path) is not None]
-    if len(members) != 1:
-        raise _several(path, members)
-    return f"{members[0]}/"
+    members = {name: node for name in children if (node := _node(store, f"{group.prefix}{name}/", path)) is not None}
+    shapes = [_sides(node.array.shape) for node in members.values() if node.array is not None]
+    if len(members) == 1:
+        return f"{next(iter(members))}/"
+    whole = full_size(shapes) if members and len(shapes) == len(members) else None
+    if whole is None:
+        raise _several(path, list(members))
+    return f"{list(members)[whole]}/"
+
+
+def _sides(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Of the picture, its axes of length 1 left out."""
+    long = [side for side in shape if side > 1]
+    return (long[0], long[1]) if len(long) == 2 else (shape[-2], shape[-1])
 
 
 def _inside(place: object, path: Path) -> str:

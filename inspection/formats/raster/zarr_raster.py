@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from inspection.formats.raster.zarr_store import Store
     from inspection.params import Ingest
 
+CHUNK_BYTES = 128 * 2**20
+"""Most that a chunk may hold: dask writes such chunks where nothing else is asked for."""
 INDEX_BYTES = 32 * 2**20
 """Of the indices of shards that are kept, and most that one may have."""
 
@@ -55,9 +57,10 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
         outer = array.pipeline
         inner = outer.sharding.inner if outer.sharding else outer
         segment = inner.chunk[rows], inner.chunk[rows + 1]
-        check_segment(path, shape, array.dtype, segment, depth=inner.size // (segment[0] * segment[1] * array.dtype.itemsize))
+        behind = inner.size // (segment[0] * segment[1] * array.dtype.itemsize)
+        check_segment(path, shape, array.dtype, segment, depth=behind, most=CHUNK_BYTES)
         chunks = _Chunks(path, store, prefix, array, rows)
-        with closing(SegmentedStream(shape, array.dtype, segment, chunks.decoded, fill=array.fill)) as stream:
+        with closing(SegmentedStream(shape, array.dtype, segment, chunks.decoded, fill=array.fill, depth=behind)) as stream:
             yield stream
 
 
