@@ -63,17 +63,18 @@ def write_index(site: Path, lots: Sequence[Mapping[str, Any]], days: Sequence[Ma
     """
     failed = [sum(not row["passed"] for row in rows) for rows in (lots, days)]
     cold = sum(row["cold_start"] for row in lots)
-    summary = (
-        f"{len(lots)} lots and layers, {failed[0]} not as expected, {cold} in a cold start; {len(days)} days, {failed[1]} not as expected."
-    )
+    summary = f"Lots and layers: {len(lots)}, {failed[0]} not as expected, {cold} in a cold start. Days: {len(days)}, {failed[1]} not as expected."
     content = _INDEX.format(
         style=_STYLE,
         summary=summary,
-        lots="\n".join(_lot_row(row) for row in lots),
-        days="\n".join(_day_row(row) for row in days),
+        lots="\n".join(_lot_row(row) for row in lots) or _NONE,
+        days="\n".join(_day_row(row) for row in days) or _NONE,
         runs="\n".join(_run_rows(site)),
     )
     write_text(site / "index.html", content)
+
+
+_NONE = '<tr><td colspan="9">none yet</td></tr>'
 
 
 def _lot_row(row: Mapping[str, Any]) -> str:

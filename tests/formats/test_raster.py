@@ -72,6 +72,17 @@ def test_a_fortran_ordered_raster_is_not_turned(tmp_path):
     np.testing.assert_array_equal(only(tmp_path / "c.npy").map.xy_um, only(tmp_path / "f.npy").map.xy_um)
 
 
+@pytest.mark.parametrize("shape", [(1, 30, 40), (30, 40, 1), (1, 1, 30, 40), (1, 30, 40, 1)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_dimensions_of_one_around_a_picture_change_nothing(tmp_path, shape, order):
+    picture = np.zeros((30, 40), np.uint8)
+    picture[3, 31] = picture[17, 2] = 1
+    np.save(tmp_path / "flat.npy", picture)
+    np.save(tmp_path / "deep.npy", np.asarray(picture.reshape(shape), order=order))
+    flat, deep = (next(read(tmp_path / name, Ingest())).map.xy_um for name in ("flat.npy", "deep.npy"))
+    assert sorted(map(tuple, deep)) == sorted(map(tuple, flat))
+
+
 def test_without_a_sidecar_the_wafer_fills_the_raster_and_a_note_says_so(tmp_path):
     image = np.zeros((100, 100), np.float32)
     image[0, 99], image[50, 50], image[1, 1] = 0.25, -1, np.nan

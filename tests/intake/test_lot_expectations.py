@@ -179,7 +179,7 @@ def test_data_docs_exist_load_nothing_from_elsewhere_and_keep_the_newest_runs(wo
         assert not re.search(r"<link[^>]+href=[\"']?(https?:)?//", text)
         assert not re.search(r"url\(['\"]?(https?:)?//", text)
     index = site(workspace.expectations).read_text()
-    assert "3 lots and layers, 3 not as expected, 3 in a cold start; 3 days" in index
+    assert "Lots and layers: 3, 3 not as expected, 3 in a cold start. Days: 3," in index
     assert index.count("slot_twice (2: 07, 12); cold start, 8 more lots needed") == 1
     assert "&lt;b&gt; M1" in index
     links = re.findall(r'<td><a href="([^"]+)">', index)

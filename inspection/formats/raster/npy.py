@@ -1,4 +1,4 @@
-"""Rasters in NumPy's ``.npy``: one array of two dimensions; Fortran order is read as it lies, transposed."""
+"""Rasters in NumPy's ``.npy``: one array of two dimensions, and others of one pixel; Fortran order is read as it lies, transposed."""
 
 from __future__ import annotations
 
@@ -64,12 +64,19 @@ def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, int], bool, np.dtype
             got=error,
             action="Write the raster again with numpy.save.",
         ) from error
+    shape = _flat(shape)
     if len(shape) != 2 or dtype.kind not in "buif" or dtype.itemsize > 8 or min(shape) < 1:
         raise FormatError(
             "raster.header",
             where=path.name,
-            expected="two dimensions of bool, integers or floats of at most 64 bits",
+            expected="two dimensions (others of one pixel are left out) of bool, integers or floats of at most 64 bits",
             got=f"shape {shape}, {dtype}",
             action="Save one wafer per file as a two-dimensional array of numbers.",
         )
     return (int(shape[0]), int(shape[1])), fortran, dtype
+
+
+def _flat(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Without the dimensions of 1 that channel or batch writers leave around a picture; they change nothing in either order."""
+    spare = len(shape) - 2
+    return tuple(n for n in shape if n != 1 or (spare := spare - 1) < 0)
