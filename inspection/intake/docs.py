@@ -63,7 +63,8 @@ def write_index(site: Path, lots: Sequence[Mapping[str, Any]], days: Sequence[Ma
     """
     failed = [sum(not row["passed"] for row in rows) for rows in (lots, days)]
     cold = sum(row["cold_start"] for row in lots)
-    summary = f"Lots and layers: {len(lots)}, {failed[0]} not as expected, {cold} in a cold start. Days: {len(days)}, {failed[1]} not as expected."
+    of_lots = f"Lots and layers: {len(lots)}, {failed[0]} not as expected, {cold} in a cold start."
+    summary = f"{of_lots} Days: {len(days)}, {failed[1]} not as expected."
     content = _INDEX.format(
         style=_STYLE,
         summary=summary,
