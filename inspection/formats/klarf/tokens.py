@@ -159,7 +159,7 @@ def records(data: bytes) -> Iterator[Record]:
             )
         name = text(word[0]).lower()
         if name == END_OF_FILE:
-            _refuse_trailing(data, word.end())
+            refuse_trailing(data, word.end())
             yield Record(name, (), at)
             return
         if name == DEFECT_LIST:
@@ -181,7 +181,14 @@ def _skip(data: bytes, at: int) -> int:
     return at if space is None else space.end()
 
 
-def _refuse_trailing(data: bytes, at: int) -> None:
+def refuse_trailing(data: bytes, at: int) -> None:
+    """Refuse content behind the EndOfFile that ends at ``at``.
+
+    Raises
+    ------
+    FormatError
+        ``klarf.trailing``.
+    """
     rest = data[at:].lstrip(_BLANK)
     rest = rest[1:].strip(_BLANK) if rest.startswith(b";") else rest
     if rest:

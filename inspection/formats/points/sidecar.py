@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from inspection.errors import FormatError, bounded
+from inspection.formats import sidecar_yaml
 from inspection.formats.points.columns import COLUMNS, Unit
 
 if TYPE_CHECKING:
@@ -91,11 +92,11 @@ def read_sidecar(table: Path) -> Sidecar:
     try:
         if path.stat().st_size > MAX_SIDECAR_BYTES:
             raise _refused(path, f"at most {MAX_SIDECAR_BYTES} bytes", path.stat().st_size)
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = sidecar_yaml.load(path.read_text(encoding="utf-8-sig"))
         if not isinstance(content, dict):
             raise _refused(path, "a YAML mapping", type(content).__name__)
         parsed = Sidecar.model_validate({str(k): v for k, v in content.items()})
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _refused(path, "YAML in UTF-8", error) from error
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]

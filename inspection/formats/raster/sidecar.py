@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from inspection.errors import FormatError, bounded
+from inspection.formats import sidecar_yaml
 from inspection.wafer.maps import DEFAULT_DIAMETER_MM, DefectMap, WaferInfo
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _parse(path: Path) -> _Content:
     try:
         if path.stat().st_size > MAX_SIDECAR_BYTES:
             raise _refused(path, f"at most {MAX_SIDECAR_BYTES} bytes", path.stat().st_size)
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = sidecar_yaml.load(path.read_text(encoding="utf-8"))
         if content is None:
             content = {}
         if not isinstance(content, dict):
