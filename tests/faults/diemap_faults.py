@@ -95,7 +95,11 @@ def _without_dies(rng: Generator, found: Arrays) -> None:
 
 
 def _bomb(rng: Generator, whole: NDArray) -> NDArray:
-    return np.zeros(int(rng.integers(6, 9)) << 20, np.uint8) if whole.ndim == 1 else np.zeros((int(rng.integers(1_000, 1_500)), 52, 52), np.int32)
+    return (
+        np.zeros(int(rng.integers(6, 9)) << 20, np.uint8)
+        if whole.ndim == 1
+        else np.zeros((int(rng.integers(1_000, 1_500)), 52, 52), np.int32)
+    )
 
 
 def _objects(_rng: Generator, whole: NDArray) -> NDArray:
@@ -126,9 +130,17 @@ MIXED = [
     ("a flag that is none", poked("arr_1", 2, -1, 9), "mixedwm38.flags"),
     ("fractions for statuses", one("arr_0", lambda _, a: a + 0.5), "mixedwm38.arrays"),
     ("pickled objects", one("arr_0", _objects), "mixedwm38.arrays"),
-    ("names for other columns", arrays(lambda rng, found: found.update(label_names=np.array([f"a{i}" for i in range(int(rng.integers(1, 8)))]))), "mixedwm38.arrays"),
+    (
+        "names for other columns",
+        arrays(lambda rng, found: found.update(label_names=np.array([f"a{i}" for i in range(int(rng.integers(1, 8)))]))),
+        "mixedwm38.arrays",
+    ),
     ("more flags than maps", one("arr_1", lambda rng, a: np.concatenate((a, a[: int(rng.integers(1, len(a) + 1))]))), "format.unknown"),
-    ("a zip bomb", arrays(lambda rng, found: found.update(arr_0=(made := _bomb(rng, found["arr_0"])), arr_1=np.zeros((len(made), 8), int))), "mixedwm38.size"),
+    (
+        "a zip bomb",
+        arrays(lambda rng, found: found.update(arr_0=(made := _bomb(rng, found["arr_0"])), arr_1=np.zeros((len(made), 8), int))),
+        "mixedwm38.size",
+    ),
     ("a flipped byte", _flipped_in("arr_0.npy"), ("mixedwm38.damaged", "mixedwm38.arrays", "format.unknown")),
 ]
 
@@ -140,7 +152,9 @@ def pickled(make: Callable[[Generator], bytes]) -> Damage:
 
 
 def _with_call(rng: Generator) -> bytes:
-    module, name = [("os", "system"), ("posix", "system"), ("builtins", "eval"), ("subprocess", "Popen"), ("numpy", "load")][rng.integers(5)]
+    module, name = [("os", "system"), ("posix", "system"), ("builtins", "eval"), ("subprocess", "Popen"), ("numpy", "load")][
+        rng.integers(5)
+    ]
     whole = frame([(clean.status(rng), clean.named(rng), 1, "Ring", "Test")])
     whole.state["_metadata"] = [Called(Global(module, name), ("id",))]
     return Pickler().dump(whole)
@@ -152,7 +166,11 @@ def _with_map(rng: Generator, made: NDArray) -> bytes:
 
 def _bombs(rng: Generator) -> bytes:
     size = int(rng.integers(2**30, 2**31 - 1))
-    made = [b"\x80\x02Nr" + struct.pack("<I", size) + b".", b"\x80\x02T" + struct.pack("<i", size) + b"a.", b"\x80\x02})" + b"2\x86" * int(rng.integers(60, 99)) + b"Ns."]
+    made = [
+        b"\x80\x02Nr" + struct.pack("<I", size) + b".",
+        b"\x80\x02T" + struct.pack("<i", size) + b"a.",
+        b"\x80\x02})" + b"2\x86" * int(rng.integers(60, 99)) + b"Ns.",
+    ]
     return made[rng.integers(3)]
 
 
@@ -160,7 +178,11 @@ PICKLE = [
     ("a function to be called", pickled(_with_call), "wm811k.class"),
     ("cut in the middle", cut(), "wm811k.damaged"),
     ("a bomb of memory or time", pickled(_bombs), "wm811k.limits"),
-    ("a value that is no status", pickled(lambda rng: _with_map(rng, np.full((3, int(rng.integers(2, 9))), rng.integers(3, 255), np.uint8))), "wm811k.values"),
+    (
+        "a value that is no status",
+        pickled(lambda rng: _with_map(rng, np.full((3, int(rng.integers(2, 9))), rng.integers(3, 255), np.uint8))),
+        "wm811k.values",
+    ),
     ("a map of one dimension", pickled(lambda rng: _with_map(rng, np.ones(int(rng.integers(1, 99)), np.uint8))), "wm811k.values"),
     ("a column of another name", content(lambda rng, c: c.replace(b"failureType", b"failure%04d" % rng.integers(10**4))), "wm811k.columns"),
     ("no DataFrame", pickled(lambda rng: Pickler().dump([int(v) for v in rng.integers(0, 255, 9)])), "wm811k.structure"),
@@ -196,7 +218,11 @@ SINF = [
     ("a false count of columns", _value("COLCT", "7", "999999999"), ("sinf.columns", "sinf.header")),
     ("an orientation that is none", _value("FNLOC", "45", "135", "N", "1e3"), "sinf.orientation"),
     ("a unit that is none", _value("DUTMS", "furlong", "parsec", "px"), "sinf.number"),
-    ("a die as large as ten wafers", text(lambda rng, t: re.sub(r"([XY]DIES:).*", rf"\g<1>{rng.integers(3_000, 9_000)}", t)), ("wafer.pitch", "wafer.unit")),
+    (
+        "a die as large as ten wafers",
+        text(lambda rng, t: re.sub(r"([XY]DIES:).*", rf"\g<1>{rng.integers(3_000, 9_000)}", t)),
+        ("wafer.pitch", "wafer.unit"),
+    ),
     ("dies in the wrong unit", text(lambda _, t: t.replace("DUTMS:mm", "DUTMS:um")), "wafer.unit"),
     ("no die", text(lambda _, t: re.sub(r"RowData:.*", lambda m: re.sub(r"[01][1F]", "__", m[0]), t)), "wafer.no_die"),
 ]
@@ -229,9 +255,21 @@ XML = [
     ("a billion laughs", _entities('<!ENTITY l0 "lol@">' + LAUGHS), "{}.unsafe"),
     ("an entity from outside", _entities('<!ENTITY x SYSTEM "file:///etc/passwd?@">'), "{}.unsafe"),
     ("a document type from outside", _entities('<!ENTITY % x SYSTEM "http://127.0.0.1/@.dtd"> %x;'), "{}.unsafe"),
-    ("an orientation that is none", text(lambda rng, t: re.sub(r'Orientation="\d+"', f'Orientation="{rng.integers(1, 89)}"', t)), "{}.orientation"),
+    (
+        "an orientation that is none",
+        text(lambda rng, t: re.sub(r'Orientation="\d+"', f'Orientation="{rng.integers(1, 89)}"', t)),
+        "{}.orientation",
+    ),
     ("no well-formed XML", text(lambda rng, t: t.replace("><", "><" + str(rng.choice(["<", "&", "</x>", "<a b>"])), 1)), "{}.damaged"),
-    ("control characters in a row", text(lambda rng, t: t.replace("</Row>", f"{chr(int(rng.integers(1, 9)))}</Row>").replace("</BinCode>", f"{chr(int(rng.integers(1, 9)))}</BinCode>")), "{}.damaged"),
+    (
+        "control characters in a row",
+        text(
+            lambda rng, t: t.replace("</Row>", f"{chr(int(rng.integers(1, 9)))}</Row>").replace(
+                "</BinCode>", f"{chr(int(rng.integers(1, 9)))}</BinCode>"
+            )
+        ),
+        "{}.damaged",
+    ),
 ]
 G85 = [
     ("elements without end in each other", _deep("Map"), "g85.depth"),
@@ -239,26 +277,61 @@ G85 = [
     ("a row lost", _line(lambda _rng, _row: "", r"<Row>.*?</Row>"), "g85.rows"),
     ("a count of rows for 10 GB", text(lambda rng, t: re.sub(r'Rows="\d+"', f'Rows="{rng.integers(10**6, 10**9)}"', t)), "g85.rows"),
     ("a false count of columns", text(lambda rng, t: re.sub(r'Columns="\d+"', f'Columns="{rng.integers(100, 10**9)}"', t)), "g85.columns"),
-    ("a count that is none", text(lambda rng, t: re.sub(r'Columns="\d+"', f'Columns="{rng.choice(["-4", "x", "1e3", "99999999999"])}"', t)), "g85.header"),
+    (
+        "a count that is none",
+        text(lambda rng, t: re.sub(r'Columns="\d+"', f'Columns="{rng.choice(["-4", "x", "1e3", "99999999999"])}"', t)),
+        "g85.header",
+    ),
     ("a bin that is not defined", text(lambda _, t: re.sub(r'<Bin BinCode="[^"]*" BinQuality="Pass"[^>]*>', "", t)), "g85.cell"),
     ("no Device", text(lambda _, t: re.sub(r"<Device.*</Device>", "", t, flags=re.DOTALL)), "g85.no_map"),
     ("a map by coordinates", replaced("<Device ", '<Device MapType="Coordinate" '), "g85.header"),
-    ("false counts of bins", text(lambda rng, t: re.sub(r'BinCount="\d+"', f'BinCount="{rng.integers(10**6)}"', t)), "bin counts differ:", NOTED),
+    (
+        "false counts of bins",
+        text(lambda rng, t: re.sub(r'BinCount="\d+"', f'BinCount="{rng.integers(10**6)}"', t)),
+        "bin counts differ:",
+        NOTED,
+    ),
 ]
 E142 = [
     ("elements without end in each other", _deep("MapData"), "e142.depth"),
     ("a row with a cell missing", _line(lambda _rng, row: row[:10] + row[12:], r"<BinCode>.*?</BinCode>"), "e142.columns"),
     ("a row lost", _line(lambda _rng, _row: "", r"<BinCode>.*?</BinCode>"), "e142.rows"),
-    ("a false Dimension", text(lambda rng, t: re.sub(r'(Devices".*?<Dimension X="\d+" Y=)"\d+"', rf'\1"{rng.integers(100, 10**9)}"', t)), "e142.rows"),
-    ("a Dimension that is none", text(lambda rng, t: re.sub(r'(Devices".*?<Dimension X)="\d+"', rf'\1="{rng.choice(["-4", "x", "1e3"])}"', t)), "e142.header"),
-    ("a unit that is none", text(lambda rng, t: t.replace('LayoutId="Devices" DefaultUnits="mm"', f'LayoutId="Devices" DefaultUnits="u{rng.integers(99)}"')), "e142.header"),
+    (
+        "a false Dimension",
+        text(lambda rng, t: re.sub(r'(Devices".*?<Dimension X="\d+" Y=)"\d+"', rf'\1"{rng.integers(100, 10**9)}"', t)),
+        "e142.rows",
+    ),
+    (
+        "a Dimension that is none",
+        text(lambda rng, t: re.sub(r'(Devices".*?<Dimension X)="\d+"', rf'\1="{rng.choice(["-4", "x", "1e3"])}"', t)),
+        "e142.header",
+    ),
+    (
+        "a unit that is none",
+        text(lambda rng, t: t.replace('LayoutId="Devices" DefaultUnits="mm"', f'LayoutId="Devices" DefaultUnits="u{rng.integers(99)}"')),
+        "e142.header",
+    ),
     ("dies in the wrong unit", replaced('LayoutId="Devices" DefaultUnits="mm"', 'LayoutId="Devices" DefaultUnits="um"'), "wafer.unit"),
-    ("a bin that is not defined", text(lambda _, t: re.sub(r'<BinDefinition BinCode="[^"]*" BinCount="\d+" BinQuality="Pass"/>', "", t)), "e142.cell"),
+    (
+        "a bin that is not defined",
+        text(lambda _, t: re.sub(r'<BinDefinition BinCode="[^"]*" BinCount="\d+" BinQuality="Pass"/>', "", t)),
+        "e142.cell",
+    ),
     ("no BinCodeMap", text(lambda _, t: re.sub(r"<BinCodeMap.*</BinCodeMap>", "", t, flags=re.DOTALL)), "e142.no_map"),
 ]
 PLACES = [
-    ("dies a million apart", text(lambda rng, t: re.sub(r'X="\d+" Y="\d+">', f'X="{rng.integers(10**7, 10**9)}" Y="-{rng.integers(10**7, 10**9)}">', t, count=1)), "e142.cells"),
-    ("a coordinate that is none", text(lambda rng, t: t.replace('<BinCode X="', f'<BinCode X="{rng.choice(["x", "1.5", "9" * 30])}', 1)), "e142.header"),
+    (
+        "dies a million apart",
+        text(
+            lambda rng, t: re.sub(r'X="\d+" Y="\d+">', f'X="{rng.integers(10**7, 10**9)}" Y="-{rng.integers(10**7, 10**9)}">', t, count=1)
+        ),
+        "e142.cells",
+    ),
+    (
+        "a coordinate that is none",
+        text(lambda rng, t: t.replace('<BinCode X="', f'<BinCode X="{rng.choice(["x", "1.5", "9" * 30])}', 1)),
+        "e142.header",
+    ),
     ("an axis that is none", replaced("<SubstrateMap ", '<SubstrateMap AxisDirection="Sideways{}" '), "e142.axis"),
 ]
 
@@ -315,11 +388,24 @@ STDF = [
     ("the other byte order", content(lambda rng, c: c[:4] + bytes([3 - c[4]]) + c[5:] + rng.bytes(2)), ("stdf.record", "format.unknown")),
     ("another version", content(lambda rng, c: c[:5] + bytes([int(rng.integers(5, 200))]) + c[6:]), "stdf.version"),
     ("a part record cut short", every(PRR, lambda rng, _, body: body[: int(rng.integers(0, 3))], share=0), "stdf.record"),
-    ("parts without coordinates", every(PRR, lambda _, mark, body: body[:9] + struct.pack(f"{mark}hh", -32768, -32768) + body[13:]), "stdf.coordinates"),
-    ("parts too far from each other", every(PRR, lambda rng, mark, body: body[:9] + struct.pack(f"{mark}hh", *rng.choice([-32000, 32000], 2)) + body[13:]), "stdf.span"),
+    (
+        "parts without coordinates",
+        every(PRR, lambda _, mark, body: body[:9] + struct.pack(f"{mark}hh", -32768, -32768) + body[13:]),
+        "stdf.coordinates",
+    ),
+    (
+        "parts too far from each other",
+        every(PRR, lambda rng, mark, body: body[:9] + struct.pack(f"{mark}hh", *rng.choice([-32000, 32000], 2)) + body[13:]),
+        "stdf.span",
+    ),
     ("the end of another wafer", every(WRR, lambda rng, _, body: body[:26] + b"\2%02d" % rng.integers(30, 99)), "stdf.wafer"),
     ("no part", _without(PRR), "stdf.no_wafer"),
-    ("a false count of parts", every(WRR, lambda rng, mark, body: body[:6] + struct.pack(f"{mark}I", rng.integers(10**6, 10**9)) + body[10:]), "WRR says", NOTED),
+    (
+        "a false count of parts",
+        every(WRR, lambda rng, mark, body: body[:6] + struct.pack(f"{mark}I", rng.integers(10**6, 10**9)) + body[10:]),
+        "WRR says",
+        NOTED,
+    ),
 ]
 
 

@@ -139,7 +139,9 @@ def _lost(rng: Generator, rows: Rows) -> Rows:
 
 def _too_many(rng: Generator, rows: Rows) -> Rows:
     many = MOST_DEFECTS // len(rows) + 2
-    return [[str(n), *row[1:]] for n, row in enumerate([row for _ in range(many) for row in rows], 1)][: MOST_DEFECTS + int(rng.integers(1, 60))]
+    return [[str(n), *row[1:]] for n, row in enumerate([row for _ in range(many) for row in rows], 1)][
+        : MOST_DEFECTS + int(rng.integers(1, 60))
+    ]
 
 
 def _mirrored(_rng: Generator, rows: Rows) -> None:
@@ -192,7 +194,11 @@ BOTH = [
     ("more defects than the limit", in_rows(_too_many), "klarf.defects"),
     ("no coordinates among the columns", replaced("XREL", "XFOO"), "klarf.columns"),
     ("a column named twice", replaced("YREL", "XREL"), ("klarf.syntax", "klarf.rows")),
-    ("another version", text(lambda rng, t: t.replace("FileVersion 1 2", f"FileVersion {rng.integers(3, 9)} 0").replace('"1.8"', f'"2.{rng.integers(9)}"')), "klarf.version"),
+    (
+        "another version",
+        text(lambda rng, t: t.replace("FileVersion 1 2", f"FileVersion {rng.integers(3, 9)} 0").replace('"1.8"', f'"2.{rng.integers(9)}"')),
+        "klarf.version",
+    ),
     ("in UTF-16", content(_utf16), "format.unknown"),
     ("two files joined", content(_joined), ("klarf.trailing", "klarf.syntax")),
     ("rows lost, the summary says so", in_rows(_lost), "summary:", NOTED),
@@ -208,23 +214,63 @@ LINES = [
     ("no FileVersion", text(lambda _, t: t.split("\n", 1)[1]), "format.unknown"),
     ("half a die in the test plan", text(lambda _, t: re.sub(r"(SampleTestPlan \d+\n) \S+", r"\1 1.5", t)), "klarf.number"),
     ("a die index too many in the test plan", text(lambda _, t: re.sub(r"(SampleTestPlan \d+\n)", r"\1 7 ", t)), "klarf.number"),
-    ("a test plan for a planet", text(lambda rng, t: re.sub(r"(SampleTestPlan \d+\n) \S+", rf"\1 {rng.integers(2**40, 2**50)}", t)), "klarf.number"),
-    ("a test plan off the wafer", text(lambda _, t: re.sub(r"(?m)^ (-?\d+) (-?\d+)(;?)$", r" \g<1>000 \g<2>000\3", t)), "wafer.dies_outside"),
-    ("a false count of columns", text(lambda rng, t: re.sub(r"DefectRecordSpec \d+", f"DefectRecordSpec {rng.integers(99, 10**9)}", t)), "spec:", NOTED),
-    ("a false count of defects", text(lambda rng, t: re.sub(r"(SummaryList\n 1) \d+", rf"\1 {rng.integers(10**6, 10**12)}", t)), "summary:", NOTED),
+    (
+        "a test plan for a planet",
+        text(lambda rng, t: re.sub(r"(SampleTestPlan \d+\n) \S+", rf"\1 {rng.integers(2**40, 2**50)}", t)),
+        "klarf.number",
+    ),
+    (
+        "a test plan off the wafer",
+        text(lambda _, t: re.sub(r"(?m)^ (-?\d+) (-?\d+)(;?)$", r" \g<1>000 \g<2>000\3", t)),
+        "wafer.dies_outside",
+    ),
+    (
+        "a false count of columns",
+        text(lambda rng, t: re.sub(r"DefectRecordSpec \d+", f"DefectRecordSpec {rng.integers(99, 10**9)}", t)),
+        "spec:",
+        NOTED,
+    ),
+    (
+        "a false count of defects",
+        text(lambda rng, t: re.sub(r"(SummaryList\n 1) \d+", rf"\1 {rng.integers(10**6, 10**12)}", t)),
+        "summary:",
+        NOTED,
+    ),
     ("a false density", text(lambda rng, t: re.sub(r"(SummaryList\n 1 \d+) \S+", rf"\1 {rng.integers(5, 10**6)}.5", t)), "summary:", NOTED),
-    ("a false count of dies in the plan", text(lambda rng, t: re.sub(r"SampleTestPlan \d+", f"SampleTestPlan {rng.integers(10**6, 10**12)}", t)), "die list:", NOTED),
+    (
+        "a false count of dies in the plan",
+        text(lambda rng, t: re.sub(r"SampleTestPlan \d+", f"SampleTestPlan {rng.integers(10**6, 10**12)}", t)),
+        "die list:",
+        NOTED,
+    ),
     ("a SampleSize in um", said("SampleSize", "1 300000"), "sample size:", NOTED),
 ]
 
 NESTED = [
-    ("fewer rows than declared", text(lambda rng, t: re.sub(r"(List DefectList.*?Data) \d+", rf"\1 {rng.integers(300, 10**6)}", t, flags=re.DOTALL)), "klarf.rows"),
-    ("a count of rows for 10 GB", text(lambda rng, t: re.sub(r"(List DefectList.*?Data) \d+", rf"\1 {rng.integers(10**10, 10**18)}", t, flags=re.DOTALL)), "klarf.rows"),
+    (
+        "fewer rows than declared",
+        text(lambda rng, t: re.sub(r"(List DefectList.*?Data) \d+", rf"\1 {rng.integers(300, 10**6)}", t, flags=re.DOTALL)),
+        "klarf.rows",
+    ),
+    (
+        "a count of rows for 10 GB",
+        text(lambda rng, t: re.sub(r"(List DefectList.*?Data) \d+", rf"\1 {rng.integers(10**10, 10**18)}", t, flags=re.DOTALL)),
+        "klarf.rows",
+    ),
     ("a brace lost", text(_brace_lost), ("klarf.syntax", CUT)),
-    ("records nested without end", text(lambda rng, t: t.replace("Record WaferRecord", 'Record A "x" {\n' * int(rng.integers(20, 50_000)) + "Record WaferRecord")), ("klarf.syntax", CUT)),
+    (
+        "records nested without end",
+        text(lambda rng, t: t.replace("Record WaferRecord", 'Record A "x" {\n' * int(rng.integers(20, 50_000)) + "Record WaferRecord")),
+        ("klarf.syntax", CUT),
+    ),
     ("no WaferRecord", replaced("WaferRecord", "OtherRecord"), "klarf.wafers"),
     ("no DefectList", replaced("List DefectList", "List OtherList"), "klarf.no_defect_list"),
-    ("a false count of defects", text(lambda rng, t: re.sub(r"(NDEFDIE \}\s*Data 1\s*\{\s*1) \d+", rf"\1 {rng.integers(10**6, 10**12)}", t)), "summary:", NOTED),
+    (
+        "a false count of defects",
+        text(lambda rng, t: re.sub(r"(NDEFDIE \}\s*Data 1\s*\{\s*1) \d+", rf"\1 {rng.integers(10**6, 10**12)}", t)),
+        "summary:",
+        NOTED,
+    ),
 ]
 
 KINDS = [

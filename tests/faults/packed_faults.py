@@ -77,7 +77,11 @@ def both(pack: object) -> list[tuple]:
         ("compressed twice", content(lambda _, c: pack(c)), "compressed.nested"),
         ("a bomb", inside(pack, content(_bomb)), "compressed.size"),
         ("a cut file inside", inside(pack, cut()), "klarf.truncated"),
-        ("nothing that is known inside", inside(pack, content(lambda rng, _: rng.bytes(int(rng.integers(5, 900))))), ("format.unknown", "format.empty")),
+        (
+            "nothing that is known inside",
+            inside(pack, content(lambda rng, _: rng.bytes(int(rng.integers(5, 900))))),
+            ("format.unknown", "format.empty"),
+        ),
         ("nothing inside", content(lambda rng, _: pack(b"") * int(rng.integers(1, 60))), "format.empty"),
     ]
 

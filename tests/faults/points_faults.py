@@ -116,8 +116,16 @@ CSV = [
     ("another unit in the sidecar than in the header", sidecar("unit: mm", "unit: nm"), "points.unit"),
     ("a sidecar that names a column that is not there", sidecar("columns: {x: across}", "columns: {lot: batch}"), "points.columns"),
     ("a sidecar of no known meaning", sidecar("columns: {z: x_um}", "columns: {wafers: wafer}"), "points.sidecar"),
-    ("a sidecar that is no YAML", sidecar("{", "a: b: c", "- 1", "\t", "[" * 20_000, "!!python/object/apply:os.system [id]"), "points.sidecar"),
-    ("a sidecar out of its domain", sidecar("diameter_mm: -3", "origin: north", "die_pitch_um: [0, 1]", "unit: furlong", "slot: x"), "points.sidecar"),
+    (
+        "a sidecar that is no YAML",
+        sidecar("{", "a: b: c", "- 1", "\t", "[" * 20_000, "!!python/object/apply:os.system [id]"),
+        "points.sidecar",
+    ),
+    (
+        "a sidecar out of its domain",
+        sidecar("diameter_mm: -3", "origin: north", "die_pitch_um: [0, 1]", "unit: furlong", "slot: x"),
+        "points.sidecar",
+    ),
     ("a sidecar that unfolds without end", sidecar(MERGES), "points.sidecar"),
 ]
 BY_SIDECAR = [

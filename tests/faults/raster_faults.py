@@ -90,10 +90,26 @@ NPY = [
     ("a picture, no sparse map", array(_dense), "raster.dense"),
     ("a sidecar that is no YAML", sidecar("{", "a: b: c", "- 1", "[" * 20_000, "!!python/object/apply:os.system [id]"), "raster.sidecar"),
     ("a sidecar that unfolds without end", sidecar(MERGES), "raster.sidecar"),
-    ("a sidecar out of its domain", sidecar({"pixel_um": -1}, {"polarity": "grey"}, {"diameter_mm": 0}, {"centre_px": [1]}, {"threshold": "x"}, {"dies": [[0, 5, 1]]}), "raster.sidecar"),
-    ("a sidecar that is not finite", sidecar({"pixel_um": float("inf")}, {"pixel_um": float("nan")}, {"centre_px": [float("nan"), 1.0]}, {"diameter_mm": float("inf")}), ("raster.sidecar", "wafer.coordinates", "wafer.diameter")),
-    ("a sidecar for a billion dies", sidecar({"dies": [[0, 0, 10**9]]}, {"dies": [[y, -(2**62), 2**62] for y in range(9)]}), "raster.sidecar"),
-    ("a sidecar with a centre off the wafer", sidecar({"centre_px": [9e5, 9e5]}, {"centre_px": [-9e4, 1.0]}), ("wafer.outside", "wafer.unit")),
+    (
+        "a sidecar out of its domain",
+        sidecar({"pixel_um": -1}, {"polarity": "grey"}, {"diameter_mm": 0}, {"centre_px": [1]}, {"threshold": "x"}, {"dies": [[0, 5, 1]]}),
+        "raster.sidecar",
+    ),
+    (
+        "a sidecar that is not finite",
+        sidecar({"pixel_um": float("inf")}, {"pixel_um": float("nan")}, {"centre_px": [float("nan"), 1.0]}, {"diameter_mm": float("inf")}),
+        ("raster.sidecar", "wafer.coordinates", "wafer.diameter"),
+    ),
+    (
+        "a sidecar for a billion dies",
+        sidecar({"dies": [[0, 0, 10**9]]}, {"dies": [[y, -(2**62), 2**62] for y in range(9)]}),
+        "raster.sidecar",
+    ),
+    (
+        "a sidecar with a centre off the wafer",
+        sidecar({"centre_px": [9e5, 9e5]}, {"centre_px": [-9e4, 1.0]}),
+        ("wafer.outside", "wafer.unit"),
+    ),
     ("a pixel size in nm", pixel_size(1e3), ("wafer.unit", "wafer.outside")),
     ("a diameter in um", sidecar({"diameter_mm": 300_000}, {"diameter_mm": 200_000.0}), "wafer.unit"),
 ]
@@ -153,7 +169,11 @@ TIFF = [
     ("a circle of pages", content(_loop), "raster.header"),
     ("a header for 10 GB", tag(WIDTH, lambda rng, _: int(rng.integers(10**6, 10**9))), "raster.size"),
     ("no pixels", tag(LENGTH, lambda _rng, _: 0), "raster.header"),
-    ("its directory behind its end", content(lambda rng, c: c[:4] + struct.pack("<I", int(rng.integers(len(c), 2**32))) + c[8:]), "raster.header"),
+    (
+        "its directory behind its end",
+        content(lambda rng, c: c[:4] + struct.pack("<I", int(rng.integers(len(c), 2**32))) + c[8:]),
+        "raster.header",
+    ),
     ("pixels behind its end", tag(OFFSETS, lambda rng, _: int(rng.integers(10**6, 2**32))), ("raster.truncated", "raster.header")),
     ("a compression that nobody knows", tag(COMPRESSION, lambda rng, _: int(rng.integers(100, 9_999))), "raster.compression"),
     ("pixels of odd bits", tag(BITS, lambda rng, _: int(rng.choice([0, 65, 999]))), "raster.header"),
@@ -186,7 +206,11 @@ PNG = [
     ("cut in the middle", cut(), ("raster.truncated", "raster.damaged")),
     ("a flipped byte: its checksum tells", content(_png_flip), "raster.damaged"),
     ("a header for 10 GB", content(_png_size), "raster.size"),
-    ("a chunk that claims 2 GB", content(lambda rng, c: c[:33] + struct.pack(">I", int(rng.integers(2**24, 2**31))) + c[37:]), ("raster.truncated", "raster.damaged", "raster.header")),
+    (
+        "a chunk that claims 2 GB",
+        content(lambda rng, c: c[:33] + struct.pack(">I", int(rng.integers(2**24, 2**31))) + c[37:]),
+        ("raster.truncated", "raster.damaged", "raster.header"),
+    ),
 ]
 JPEG = [
     ("cut in the middle", cut(), ("raster.truncated", "raster.damaged")),
@@ -261,9 +285,21 @@ OUT = ("../b.zarr", "/etc", "0/../../b.zarr", "..", "a\\..\\b", "", "0//1")
 ZARR = [
     ("false sizes", metadata({"shape": [2**20, 2**20]}, {"shape": [10**6, 10**5]}), "raster.size"),
     ("more pixels than any disk", metadata({"shape": [2**31, 2**31]}, {"shape": [-5, 5]}, {"shape": [0, 9]}), "raster.header"),
-    ("chunks too large for memory", metadata({"shape": [2_000, 2_000], "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2**17, 2**17]}}}), "raster.segment"),
-    ("a codec that unpickles", metadata({"codecs": [{"name": "numcodecs.pickle"}]}, {"codecs": [{"name": "bytes"}, {"name": "numcodecs.pickle"}]}), "raster.header"),
-    ("objects for pixels", metadata({"data_type": "string"}, {"data_type": {"name": "numpy.datetime64"}}, {"data_type": "complex64"}), "raster.header"),
+    (
+        "chunks too large for memory",
+        metadata({"shape": [2_000, 2_000], "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2**17, 2**17]}}}),
+        "raster.segment",
+    ),
+    (
+        "a codec that unpickles",
+        metadata({"codecs": [{"name": "numcodecs.pickle"}]}, {"codecs": [{"name": "bytes"}, {"name": "numcodecs.pickle"}]}),
+        "raster.header",
+    ),
+    (
+        "objects for pixels",
+        metadata({"data_type": "string"}, {"data_type": {"name": "numpy.datetime64"}}, {"data_type": "complex64"}),
+        "raster.header",
+    ),
     ("metadata that is no JSON", _no_json, ("raster.damaged", "raster.header", "raster.pages")),
     ("a chunk that is damaged", a_chunk(lambda rng, c: rng.bytes(max(8, len(c)))), "raster.damaged"),
     ("a chunk that is cut", a_chunk(lambda rng, c: c[: int(rng.integers(1, max(2, len(c) - 1)))]), ("raster.damaged", "raster.truncated")),
@@ -271,11 +307,23 @@ ZARR = [
     ("its chunks behind a link out of the store", _folder_linked, "is a link", LEFT),
 ]
 ZARR2 = [
-    ("a chunk that unfolds to gigabytes", a_chunk(lambda rng, _: zlib.compress(bytes(int(rng.integers(10, 40)) << 20), 9)), "raster.damaged"),
-    ("pickled objects in version 2", metadata({"dtype": "|O"}, {"filters": [{"id": "pickle"}]}, {"compressor": {"id": "pickle"}}, name=".zarray"), "raster.header"),
+    (
+        "a chunk that unfolds to gigabytes",
+        a_chunk(lambda rng, _: zlib.compress(bytes(int(rng.integers(10, 40)) << 20), 9)),
+        "raster.damaged",
+    ),
+    (
+        "pickled objects in version 2",
+        metadata({"dtype": "|O"}, {"filters": [{"id": "pickle"}]}, {"compressor": {"id": "pickle"}}, name=".zarray"),
+        "raster.header",
+    ),
 ]
 SHARDED = [
-    ("an index of a shard that lies", a_chunk(lambda rng, c: c[:-68] + struct.pack("<8Q", *rng.integers(2**40, 2**63, 8)) + rng.bytes(4)), "raster.damaged"),
+    (
+        "an index of a shard that lies",
+        a_chunk(lambda rng, c: c[:-68] + struct.pack("<8Q", *rng.integers(2**40, 2**63, 8)) + rng.bytes(4)),
+        "raster.damaged",
+    ),
 ]
 OME = [("a path that leads out of the store", level0(*OUT, 7, None), "raster.link")]
 ZIPPED = [
