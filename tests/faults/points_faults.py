@@ -130,7 +130,7 @@ CSV = [
 ]
 BY_SIDECAR = [
     ("a mapping of another table", replaced("across,", "sideways{},"), "points.columns"),
-    ("a mapping of one axis", sidecar("columns: {x: across}"), "points.columns"),
+    ("a mapping of one axis", sidecar("columns: {x: across}", "columns: {y: upward}"), "format.unknown"),
 ]
 
 

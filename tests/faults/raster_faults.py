@@ -98,7 +98,7 @@ NPY = [
     (
         "a sidecar that is not finite",
         sidecar({"pixel_um": float("inf")}, {"pixel_um": float("nan")}, {"centre_px": [float("nan"), 1.0]}, {"diameter_mm": float("inf")}),
-        ("raster.sidecar", "wafer.coordinates", "wafer.diameter"),
+        "raster.sidecar",
     ),
     (
         "a sidecar for a billion dies",

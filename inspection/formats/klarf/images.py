@@ -52,15 +52,13 @@ class Spec:
 
     @property
     def layouts(self) -> tuple[Layout | None, ...]:
-        """Layouts to try, likeliest first; None = constant width."""
-        if "IMAGELIST" not in self.names and self.count_at < 0:
+        """Layouts to try, likeliest first; None = constant width, as always where no column is an image list."""
+        if "IMAGELIST" not in self.names:
+            # A list that no column names would let a damaged row swallow the next one.
             return (None,)
         sizes = dict.fromkeys((self.per_image, 2))
         own = [Layout(own_count=True, zero_left_out=z, per_image=s) for z in (False, True) for s in sizes]
         bare = [Layout(own_count=False, zero_left_out=True, per_image=s) for s in sizes]
-        if "IMAGELIST" not in self.names:
-            # Constant width first: most tools that write a count and no list mean just that.
-            return (None, *own, *bare)
         return (*own, *bare) if self.count_at >= 0 else tuple(own[: len(sizes)])
 
 

@@ -143,7 +143,7 @@ class DefectLists:
         layouts = self.layouts[run.spec]
         found = run.stream(layouts[0], most)
         # Layouts that agreed on the first rows agree on all of them if no row has an image.
-        if found is not None and (len(layouts) == 1 or not found["IMAGECOUNT"].any()):
+        if found is not None and (len(layouts) == 1 or ("IMAGECOUNT" in found and not found["IMAGECOUNT"].any())):
             return found
         if len(layouts) > 1:
             layouts[:] = [_vote(data, run.spec, self.of(run.spec))]

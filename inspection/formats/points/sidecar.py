@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from inspection.errors import FormatError, bounded
-from inspection.formats import sidecar_yaml
+from inspection.formats import safe_yaml
 from inspection.formats.points.columns import COLUMNS, Unit
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def read_sidecar(table: Path) -> Sidecar:
     try:
         if path.stat().st_size > MAX_SIDECAR_BYTES:
             raise _refused(path, f"at most {MAX_SIDECAR_BYTES} bytes", path.stat().st_size)
-        content = sidecar_yaml.load(path.read_text(encoding="utf-8-sig"))
+        content = safe_yaml.load(path.read_text(encoding="utf-8-sig"))
         if not isinstance(content, dict):
             raise _refused(path, "a YAML mapping", type(content).__name__)
         parsed = Sidecar.model_validate({str(k): v for k, v in content.items()})

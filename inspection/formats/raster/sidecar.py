@@ -6,14 +6,14 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from inspection.errors import FormatError, bounded
-from inspection.formats import sidecar_yaml
+from inspection.formats import safe_yaml
 from inspection.wafer.maps import DEFAULT_DIAMETER_MM, DefectMap, WaferInfo
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NO_SIDECAR = "no sidecar: the wafer is taken to fill the raster, its centre to be the image centre, any non-zero pixel a defect"
 MAX_SIDECAR_BYTES = 4 * 2**20
 SIDECARS = (".yaml", ".yml")
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Content(BaseModel):
@@ -40,13 +41,13 @@ class _Content(BaseModel):
     chamber: str | None = None
     recipe: str | None = None
     inspected_at: datetime | None = None
-    diameter_mm: float = Field(default=DEFAULT_DIAMETER_MM, gt=0)
-    pixel_um: float | None = Field(default=None, gt=0)
-    centre_px: tuple[float, float] | None = None
+    diameter_mm: float = Field(default=DEFAULT_DIAMETER_MM, gt=0, allow_inf_nan=False)
+    pixel_um: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    centre_px: tuple[_Finite, _Finite] | None = None
     threshold: float | None = Field(default=None, allow_inf_nan=False)
     polarity: Literal["bright", "dark"] = "bright"
-    die_pitch_um: tuple[float, float] | None = None
-    die_origin_um: tuple[float, float] | None = None
+    die_pitch_um: tuple[_Finite, _Finite] | None = None
+    die_origin_um: tuple[_Finite, _Finite] | None = None
     dies: list[tuple[int, int, int]] | None = None
     # Of a file without a header (raster_raw).
     shape: tuple[PositiveInt, PositiveInt] | None = None
@@ -202,7 +203,7 @@ def _parse(path: Path) -> _Content:
     try:
         if path.stat().st_size > MAX_SIDECAR_BYTES:
             raise _refused(path, f"at most {MAX_SIDECAR_BYTES} bytes", path.stat().st_size)
-        content = sidecar_yaml.load(path.read_text(encoding="utf-8"))
+        content = safe_yaml.load(path.read_text(encoding="utf-8"))
         if content is None:
             content = {}
         if not isinstance(content, dict):

@@ -3,13 +3,13 @@
 import pytest
 import yaml
 
-from inspection.formats import sidecar_yaml
+from inspection.formats import safe_yaml
 
 
 def test_plain_values_are_what_pyyaml_makes_of_them():
     text = "lot: L1\nslot: 3\ndies: [[0, 1, 2]]\nat: 2026-01-05T06:00:00+00:00\nnone:\n"
-    assert sidecar_yaml.load(text) == yaml.safe_load(text)
-    assert sidecar_yaml.load("") is None
+    assert safe_yaml.load(text) == yaml.safe_load(text)
+    assert safe_yaml.load("") is None
 
 
 LEVELS = "".join(f"{chr(98 + i)}: &{chr(98 + i)} {{<<: [{', '.join(['*' + chr(97 + i)] * 9)}]}}\n" for i in range(20))
@@ -36,4 +36,4 @@ LEVELS = "".join(f"{chr(98 + i)}: &{chr(98 + i)} {{<<: [{', '.join(['*' + chr(97
 )
 def test_what_unfolds_nests_runs_or_is_no_value_is_refused(text):
     with pytest.raises(yaml.YAMLError):
-        sidecar_yaml.load(text)
+        safe_yaml.load(text)
