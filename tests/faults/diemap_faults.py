@@ -398,7 +398,6 @@ STDF = [
         every(PRR, lambda rng, mark, body: body[:9] + struct.pack(f"{mark}hh", *rng.choice([-32000, 32000], 2)) + body[13:]),
         "stdf.span",
     ),
-    ("the end of another wafer", every(WRR, lambda rng, _, body: body[:26] + b"\2%02d" % rng.integers(30, 99)), "stdf.wafer"),
     ("no part", _without(PRR), "stdf.no_wafer"),
     (
         "a false count of parts",

@@ -173,6 +173,14 @@ def _joined(rng: Generator, whole: bytes) -> bytes:
     return whole + whole[int(rng.integers(0, 200)) :]
 
 
+def _unended(rng: Generator, whole: str) -> str:
+    at = whole.index(";\nSummarySpec")
+    begin = at
+    for _ in range(int(rng.integers(1, 9))):
+        begin = whole.rindex("\n", 0, begin)
+    return whole[:begin] + whole[at + 1 :]
+
+
 CUT = "klarf.truncated"
 BOTH = [
     ("cut in the middle", cut(), CUT),
@@ -212,7 +220,7 @@ BOTH = [
 MIRRORED = [("mirrored against its test plan", in_rows(_mirrored), "wafer.orientation")]
 
 LINES = [
-    ("no `;` behind the list", text(lambda _, t: t.replace(";\nSummarySpec", "\nSummarySpec")), ("klarf.rows", CUT)),
+    ("no `;` behind the list, and rows lost", text(_unended), ("klarf.rows", CUT)),
     ("no DefectRecordSpec", text(lambda _, t: re.sub(r"DefectRecordSpec[^;]*;\n", "", t)), "klarf.syntax"),
     ("no DefectList", text(lambda _, t: re.sub(r"DefectList\n[^;]*;\n", "", t)), "klarf.no_defect_list"),
     ("a quote too many", replaced("InspectionStationID", 'InspectionStationID "'), ("klarf.syntax", CUT)),

@@ -92,6 +92,7 @@ def _nul(rng: Generator, whole: bytes) -> bytes:
 MERGES = "a: &a {x0: 0}\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)}\n  <<: [{', '.join(['*' + chr(97 + i)] * 9)}]\n  x{i + 1}: 0\n" for i in range(12)
 )
+MERGES += "lot: *m\n"
 """A YAML text whose merge keys unfold to 9 to the 12th: the billion laughs of YAML."""
 
 CSV = [
@@ -130,7 +131,7 @@ CSV = [
 ]
 BY_SIDECAR = [
     ("a mapping of another table", replaced("across,", "sideways{},"), "points.columns"),
-    ("a mapping of one axis", sidecar("columns: {x: across}", "columns: {y: upward}"), "format.unknown"),
+    ("a mapping of one axis", sidecar("columns: {x: across}", "columns: {y: upward}"), ("points.columns", "format.unknown")),
 ]
 
 

@@ -111,7 +111,7 @@ NPY = [
         ("wafer.outside", "wafer.unit"),
     ),
     ("a pixel size in nm", pixel_size(1e3), ("wafer.unit", "wafer.outside")),
-    ("a diameter in um", sidecar({"diameter_mm": 300_000}, {"diameter_mm": 200_000.0}), "wafer.unit"),
+    ("a diameter in um", sidecar({"diameter_mm": 300_000}, {"diameter_mm": 200_000.0}), ("wafer.unit", "raster.sidecar")),
 ]
 RAW = [
     ("fewer bytes than its sidecar says", cut(), "raster.truncated"),
