@@ -47,7 +47,7 @@ check: $(READY)  ## lint, format, types, import arrows and the quick tests
 bench: $(PEERS)  ## every benchmark, its table on standard output
 	@shopt -s nullglob; for f in benchmarks/bench_*.py; do echo "== $$f"; $(BIN)/python $$f $(ARGS); done
 
-soak: $(READY)  ## the long campaigns whole; interrupted, they go on where they stopped (record in .soak/)
+soak: $(READY)  ## the long campaigns whole, their result in docs/soak.md; interrupted, they go on where they stopped (.soak/)
 	@INSPECTION_SOAK=1 $(PYTEST) -m soak $(ARGS) || [ $$? -eq 5 ]  # 5: all had passed before
 
 clean:  ## remove caches and records; workspaces and .venv stay

@@ -3,6 +3,9 @@
 Without ``INSPECTION_SOAK=1`` the first cases of each are run as a sample. With it all are run, and ``.soak/passed.txt`` remembers
 what has passed, so that an interrupted campaign goes on where it stopped. The record belongs to one state of the code (its first
 line is a hash of ``inspection``, ``flows`` and ``tests``) and is removed once everything has passed: the next run is a whole one.
+When every case has its outcome, ``docs/soak.md`` is written (``soak_record``).
+
+``soak(inside=True)`` marks a test that makes its own sample: all of its cases belong to the sample, each with fewer seeds.
 """
 
 from __future__ import annotations
@@ -10,12 +13,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from soak_record import Figures, read_figures, update
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / ".soak" / "passed.txt"
+FIGURES = ROOT / ".soak" / "figures.jsonl"
+PAGE = ROOT / "docs" / "soak.md"
 WHOLE = os.environ.get("INSPECTION_SOAK") == "1"
 SAMPLE = 3
 """Cases of one campaign that are run as its sample."""
@@ -36,6 +43,7 @@ def passed_before(record: Path, state: str) -> set[str]:
             return set(passed)
     record.parent.mkdir(exist_ok=True)
     record.write_text(state + "\n", encoding="utf-8")
+    FIGURES.unlink(missing_ok=True)
     return set()
 
 
@@ -51,12 +59,19 @@ def sampled(names: list[str]) -> set[str]:
     return kept
 
 
+_COLLECTED = pytest.StashKey[set[str]]()
+
+
 @pytest.hookimpl(tryfirst=True)  # before the order is made random
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    soak = [item.nodeid for item in items if item.get_closest_marker("soak")]
-    left = set(soak) - (sampled(soak) if not WHOLE else set())
+    marks = {item.nodeid: mark for item in items if (mark := item.get_closest_marker("soak"))}
+    config.stash[_COLLECTED] = set(marks)
+    left = set()
     if WHOLE:
-        left &= passed_before(RECORD, state_of_the_code())
+        left = set(marks) & passed_before(RECORD, state_of_the_code())
+    else:
+        to_sample = [name for name, mark in marks.items() if not mark.kwargs.get("inside")]
+        left = set(to_sample) - sampled(to_sample)
     out = [item for item in items if item.nodeid in left]
     if out:
         config.hook.pytest_deselected(items=out)
@@ -64,12 +79,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if WHOLE and report.when == "call" and report.passed and "soak" in report.keywords:
+    if not WHOLE or "soak" not in report.keywords or not (report.when == "call" or report.failed):
+        return
+    if report.passed:
         with RECORD.open("a", encoding="utf-8") as record:
             record.write(report.nodeid + "\n")
+    counted = [dict(value) for name, value in report.user_properties if name == "soak" and isinstance(value, dict)]
+    if not report.skipped:
+        with FIGURES.open("a", encoding="utf-8") as figures:
+            figures.write(Figures(report.nodeid, report.passed, report.duration, counted).line())
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    finished = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
-    if WHOLE and finished and not session.config.option.collectonly:
+    config = session.config
+    if not WHOLE or config.option.collectonly or hasattr(config, "workerinput"):
+        return
+    found = read_figures(FIGURES)
+    covered = [found[name] for name in config.stash.get(_COLLECTED, set()) if name in found]
+    chosen = config.option.keyword or any("::" in word for word in config.args)  # then no campaign was run whole
+    if covered and not chosen and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        update(PAGE, covered, datetime.now(UTC))
+    if not chosen and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         RECORD.unlink(missing_ok=True)
+        FIGURES.unlink(missing_ok=True)

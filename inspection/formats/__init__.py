@@ -8,6 +8,7 @@
 ``raster``        pixels with a YAML sidecar, streamed in strips: npy, raw, TIFF, PNG, JPEG, zarr
 ``notch``         places turned until the notch is down
 ``compressed``    gzip and zstd around any of them
+``sidecar``       what the YAML sidecars of points and rasters share
 ``canonical``     our own Parquet shard of wafers of any source (``canonical_rows``)
 ``sidecar_yaml``  the text of a sidecar
 ``sizes``         the limit every file is held against first

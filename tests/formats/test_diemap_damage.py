@@ -115,3 +115,11 @@ def test_a_file_beyond_the_size_limit_is_refused_unread(tmp_path, name):
         file.truncate(LIMITS.max_file_bytes + 1)
     with pytest.raises(FormatError, match="at most 1 MiB"):
         list(module.read(path, LIMITS))
+
+
+@pytest.mark.parametrize("columns", [7, 2, 28, 1])
+def test_cells_with_blanks_between_them_are_never_joined_to_longer_ones(tmp_path, columns):
+    path = tmp_path / "w.sinf"
+    path.write_bytes(write.sinf(np.ones((3, 14), np.uint8), header={"COLCT": str(columns)}))
+    with pytest.raises(FormatError, match=r"sinf\.columns"):
+        list(sinf.read(path, LIMITS))

@@ -119,6 +119,9 @@ class Cells:
                 if max(map(len, tokens)) > _WIDEST:
                     raise self._error("cell", where, f"bin codes of at most {_WIDEST} characters", repr(text[:40]))
                 return np.array(tokens)
+            if len(tokens) > 1 and {len(token) for token in tokens} == {self._width}:
+                # Joined they could fill the columns as longer codes, and be read as another map.
+                raise self._error("columns", where, f"{self._columns} cells", len(tokens))
             row = b"".join(tokens)
         else:
             row = row.strip(b"\r\n\t")

@@ -125,13 +125,16 @@ def stated_mm(value: float) -> float | None:
 def diameter_from(status: NDArray[np.uint8], pitch_um: tuple[float, float] | None) -> float | None:
     """The smallest nominal diameter, mm, that holds the dies; None without a pitch or where none does.
 
-    Dies at the edge may stick out by 6 %: probers map partial dies.
+    Dies at the edge may stick out by 6 %: probers map partial dies. Dies that fill a tenth of the smallest wafer say nothing
+    about its size: they are few, or in the wrong unit, which only a wafer of the usual size brings to light.
     """
     rows, cols = np.flatnonzero(status.any(axis=1)), np.flatnonzero(status.any(axis=0))
     if pitch_um is None or not len(rows):
         return None
     width = (cols[-1] - cols[0] + 1) * pitch_um[0] / 1e3
     height = (rows[-1] - rows[0] + 1) * pitch_um[1] / 1e3
+    if max(width, height) < 0.1 * NOMINAL_MM[0]:
+        return None
     return next((n for n in NOMINAL_MM if max(width, height) <= 1.06 * n), None)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from inspection.errors import FormatError
 from inspection.formats.klarf.rowtext import is_long
-from inspection.formats.klarf.tokens import line_of, text, truncated
+from inspection.formats.klarf.tokens import END_OF_FILE, line_of, refuse_trailing, text, truncated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,12 +54,15 @@ def parse(data: bytes) -> Node:
     Raises
     ------
     FormatError
-        ``klarf.truncated``: the content stops before EndOfFile; ``klarf.syntax``: a token that the grammar forbids.
+        ``klarf.truncated``: the content stops before EndOfFile; ``klarf.trailing``: there is more behind it; ``klarf.syntax``: a
+        token that the grammar forbids.
     """
     reader = _Reader(data)
     root = reader.record(0)
     if _END.match(data, reader.at) is None:
         rest = data[reader.at :].strip()
+        if rest[: len(END_OF_FILE)].lower() == END_OF_FILE.encode():
+            refuse_trailing(data, data.index(rest[:1], reader.at) + len(END_OF_FILE))
         if not rest or b"endoffile".startswith(rest[:9].lower()):
             raise truncated(data, len(data), "EndOfFile as the last record", text(rest[:40]) or "the end of the file")
         raise reader.wrong("EndOfFile", text(rest[:40]))

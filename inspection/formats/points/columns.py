@@ -150,7 +150,7 @@ def _named(names: Sequence[str], name: str) -> int:
     wanted = name.strip()
     exact = [i for i, n in enumerate(names) if n == wanted] or [i for i, n in enumerate(names) if n.lower() == wanted.lower()]
     if len(exact) != 1:
-        raise _columns_error(f"one column {wanted!r}, as the sidecar says", f"{len(exact)} of that name among {', '.join(names)}")
+        raise _columns_error(f"one column {wanted[:60]!r}, as the sidecar says", f"{len(exact)} of that name among {', '.join(names)}")
     return exact[0]
 
 

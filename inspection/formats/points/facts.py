@@ -59,7 +59,7 @@ def _info(source: PointsTable, row: dict[str, str], diameter_mm: float | None) -
         wafer=row.get("wafer") or row.get("slot") or (source.name if sidecar.wafer is None else sidecar.wafer),
         slot=int(slot[1]) if slot else sidecar.slot,
         **names,
-        inspected_at=(timestamp([at]) if at else None) or sidecar.time,
+        inspected_at=(timestamp([at]) if at else None) or sidecar.inspected_at,
         diameter_mm=diameter_mm or sidecar.diameter_mm or DEFAULT_DIAMETER_MM,
     )
 

@@ -3,64 +3,44 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from inspection.errors import FormatError, bounded
+from inspection.errors import bounded
 from inspection.formats.klarf.header import timestamp
 from inspection.formats.points.columns import COLUMNS, Unit
+from inspection.formats.sidecar import SIDECARS, Diameter, OfWafer, Place, Size, parse, refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SIDECARS = (".yaml", ".yml")
 FOR_ALL = "points"
 """Stem of the sidecar that serves every table of its folder that has none of its own."""
+CODE = "points.sidecar"
 MAX_SIDECAR_BYTES = 1 << 16
 
 _MM = re.compile(r"(\d+(?:\.\d*)?)\s*(?:mm)?", re.IGNORECASE)
 _Lower = BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value)
-_Pitch = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Place = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Sidecar(BaseModel):
-    """The sidecar's keys; names may be numbers in YAML, unknown keys are noted.
+class Sidecar(OfWafer):
+    """The sidecar's keys.
 
     A fact that the table has a column for comes from the column. ``origin`` is where (0, 0) of the table lies: the wafer's centre or a
     corner of the square around the wafer. ``orientation`` says where the notch is in the table's frame. ``die_origin_um`` is the
     lower left corner of die (0, 0), seen from the table's origin.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow", coerce_numbers_to_str=True)
-
     columns: dict[str, str] = Field(default_factory=dict)
     unit: Annotated[Unit | None, _Lower] = None
     origin: Annotated[Literal["centre", "center", "lower_left", "upper_left"], _Lower] = "centre"
     orientation: Annotated[Literal["down", "left", "up", "right"], _Lower] = "down"
     y_axis: Annotated[Literal["up", "down"], _Lower] = "up"
-    diameter_mm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    die_pitch_um: tuple[_Pitch, _Pitch] | None = None
-    die_origin_um: tuple[_Place, _Place] | None = None
-    lot: str = ""
-    wafer: str | None = None
-    slot: int | None = None
-    product: str | None = None
-    layer: str | None = None
-    tool: str | None = None
-    chamber: str | None = None
-    recipe: str | None = None
-    inspected_at: datetime | None = None
-
-    @property
-    def time(self) -> datetime | None:
-        """``inspected_at`` in UTC; without a zone it is taken as UTC."""
-        at = self.inspected_at
-        return at if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    diameter_mm: Diameter | None = None
+    die_pitch_um: tuple[Size, Size] | None = None
+    die_origin_um: tuple[Place, Place] | None = None
 
     def completed(self, said: Mapping[str, str]) -> Sidecar:
         """With what a table says of itself above its header, where the sidecar does not."""
@@ -72,12 +52,6 @@ class Sidecar(BaseModel):
         if (at := timestamp([said.get("inspected_at") or said.get("time", "")])) is not None:
             found["inspected_at"] = at
         return self.model_copy(update={name: value for name, value in found.items() if getattr(self, name) in (None, "")})
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What is odd about the sidecar itself."""
-        unknown = sorted(map(str, self.model_extra or {}))
-        return (f"sidecar: unknown keys {bounded(unknown)}",) if unknown else ()
 
 
 def sidecar_path(table: Path) -> Path | None:
@@ -103,22 +77,7 @@ def read_sidecar(table: Path) -> Sidecar:
     path = sidecar_path(table)
     if path is None:
         return Sidecar()
-    try:
-        if path.stat().st_size > MAX_SIDECAR_BYTES:
-            raise _refused(path, f"at most {MAX_SIDECAR_BYTES} bytes", path.stat().st_size)
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-        if not isinstance(content, dict):
-            raise _refused(path, "a YAML mapping", type(content).__name__)
-        parsed = Sidecar.model_validate({str(k): v for k, v in content.items()})
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise _refused(path, "YAML in UTF-8", error) from error
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise _refused(path, "values in their domain", bounded(faults)) from error
+    parsed = parse(Sidecar, path, CODE, MAX_SIDECAR_BYTES)
     if unknown := sorted(set(parsed.columns) - set(COLUMNS)):
-        raise _refused(path, f"columns named {', '.join(COLUMNS)}", bounded(unknown))
+        raise refused(path, CODE, f"columns named {', '.join(COLUMNS)}", bounded(unknown))
     return parsed
-
-
-def _refused(path: Path, expected: str, got: object) -> FormatError:
-    return FormatError("points.sidecar", where=path.name, expected=expected, got=got, action="Correct the sidecar and send it again.")

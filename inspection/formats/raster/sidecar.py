@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt
 
-from inspection.errors import FormatError, bounded
-from inspection.formats.sidecar_yaml import mapping_of
+from inspection.formats.sidecar import SIDECARS, Diameter, Index, OfWafer, Place, Size, parse, refused
 from inspection.wafer.maps import DEFAULT_DIAMETER_MM, DefectMap, WaferInfo
 
 if TYPE_CHECKING:
@@ -21,47 +19,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_SIDECAR = "no sidecar: the wafer is taken to fill the raster, its centre to be the image centre, any non-zero pixel a defect"
+CODE = "raster.sidecar"
 MAX_SIDECAR_BYTES = 4 * 2**20
-SIDECARS = (".yaml", ".yml")
 INSIDE = "sidecar"
 """Name, without its ending, of a sidecar that lies in the folder of its zarr store instead of beside it: so stores are archived."""
 
 
-def _plain(name: str) -> str:
-    if not name.isprintable():
-        raise ValueError("a name without control characters")
-    return name
+class _Content(OfWafer):
+    """The sidecar's keys."""
 
-
-def _utc(at: datetime) -> datetime:
-    try:
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("a time between the years 1 and 9999") from error
-
-
-Name = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
-UtcTime = Annotated[datetime, AfterValidator(_utc)]
-Index = Annotated[int, Field(ge=-(2**31), lt=2**31)]
-Size = Annotated[float, Field(gt=0, le=1e9)]
-Place = Annotated[float, Field(ge=-1e12, le=1e12)]
-
-
-class _Content(BaseModel):
-    """The sidecar's keys; unknown ones are noted, not refused."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
-
-    lot: Name = ""
-    wafer: Name = ""
-    slot: Index | None = None
-    product: Name | None = None
-    layer: Name | None = None
-    tool: Name | None = None
-    chamber: Name | None = None
-    recipe: Name | None = None
-    inspected_at: UtcTime | None = None
-    diameter_mm: float = Field(default=DEFAULT_DIAMETER_MM, gt=0, le=10_000)
+    diameter_mm: Diameter = DEFAULT_DIAMETER_MM
     pixel_um: Size | None = None
     centre_px: tuple[Place, Place] | None = None
     threshold: float | None = None
@@ -147,7 +114,7 @@ def read_layout(raster: Path) -> Layout:
     path = sidecar_path(raster)
     content = _Content() if path is None else _parse(path)
     if content.shape is None or content.dtype is None:
-        raise _refused(path or raster, "shape: [rows, columns] and dtype in the sidecar", "none")
+        raise refused(path or raster, CODE, "shape: [rows, columns] and dtype in the sidecar", "none")
     return Layout(content.shape, _stored(content.dtype), content.offset_bytes, content.order)
 
 
@@ -196,8 +163,7 @@ def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
     content = _Content()
     if path is not None:
         content = _parse(path)
-        if content.model_extra:
-            notes.append(f"sidecar: unknown keys {bounded(sorted(map(str, content.model_extra)))}")
+        notes += content.notes
     else:
         notes.append(NO_SIDECAR)
     pixel = content.pixel_um
@@ -205,12 +171,9 @@ def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
         pixel = content.diameter_mm * 1_000.0 / max(shape)
         if path is not None:
             notes.append(f"sidecar: no pixel_um, the wafer is taken to fill the raster ({pixel:.3f} um)")
-    names = ("lot", "wafer", "slot", "product", "layer", "tool", "chamber", "recipe", "diameter_mm")
+    facts = {name: getattr(content, name) for name in OfWafer.model_fields}
     return Sidecar(
-        info=WaferInfo(
-            **{name: getattr(content, name) for name in names},
-            inspected_at=content.inspected_at,
-        ),
+        info=WaferInfo(**facts | {"wafer": content.wafer or "", "diameter_mm": content.diameter_mm}),
         pixel_um=pixel,
         centre_px=(shape[0] / 2, shape[1] / 2) if content.centre_px is None else content.centre_px,
         threshold=content.threshold,
@@ -223,22 +186,10 @@ def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
 
 
 def _parse(path: Path) -> _Content:
-    try:
-        if path.stat().st_size > MAX_SIDECAR_BYTES:
-            raise _refused(path, f"at most {MAX_SIDECAR_BYTES} bytes", path.stat().st_size)
-        parsed = _Content.model_validate(mapping_of(path.read_text(encoding="utf-8-sig")))
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise _refused(path, "values in their domain", bounded(faults)) from error
-    except ValueError as error:
-        raise _refused(path, "a mapping of YAML in UTF-8", error) from error
+    parsed = parse(_Content, path, CODE, MAX_SIDECAR_BYTES)
     if parsed.polarity == "dark" and parsed.threshold is None:
-        raise _refused(path, "a threshold with polarity dark", "none")
+        raise refused(path, CODE, "a threshold with polarity dark", "none")
     return parsed
-
-
-def _refused(path: Path, expected: str, got: object) -> FormatError:
-    return FormatError("raster.sidecar", where=path.name, expected=expected, got=got, action="Correct the sidecar and send it again.")
 
 
 def _runs(dies: NDArray[np.int32]) -> list[list[int]]:
@@ -252,6 +203,6 @@ def _runs(dies: NDArray[np.int32]) -> list[list[int]]:
 
 def _unrolled(runs: list[tuple[int, int, int]], path: Path, limit: int = 10_000_000) -> NDArray[np.int32]:
     if any(last < first for _, first, last in runs) or sum(last - first + 1 for _, first, last in runs) > limit:
-        raise _refused(path, f"runs of dies [y, first x, last x] with first <= last, at most {limit} dies", "others")
+        raise refused(path, CODE, f"runs of dies [y, first x, last x] with first <= last, at most {limit} dies", "others")
     pieces = [np.column_stack((np.arange(a, b + 1), np.full(b - a + 1, y))) for y, a, b in runs]
     return np.concatenate(pieces).astype(np.int32) if pieces else np.empty((0, 2), np.int32)

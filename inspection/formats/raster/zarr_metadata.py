@@ -98,7 +98,7 @@ def _inside(place: object, path: Path) -> str:
             "raster.link",
             where=path.name,
             expected="the path of level 0 inside the store",
-            got=place,
+            got=repr(place),
             action="Write the store again; its metadata must not name places outside of it.",
         )
     return "/".join(parts) + "/"
