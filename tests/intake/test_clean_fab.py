@@ -13,24 +13,23 @@ from inspection.params import Ingest, Validate
 from inspection.simulator.fab import simulate
 
 CASES = [
-    (difficulty, file_format, seed)
-    for seed in range(5)
+    (difficulty, file_format, wafers)
+    for wafers in (18, 7, 25, 1, 20)
     for difficulty in ("easy", "hard")
     for file_format in ("klarf12", "klarf18", "raster", "mixed")
 ]
-LOTS, WAFERS = 2, (18, 7, 25, 1, 20)
-"""Lots of a case, and wafers of each by its seed: 1 136 files in all, whole lots and short ones, and some re-inspections."""
+LOTS = 2
+"""Of a case, each of so many wafers: 1 136 files in all, whole lots and short ones, and some re-inspections."""
 WHOLE_LOT, PARTIAL = 25, "Incomplete"
 NOTED = 0.01
 """At most this share of the files may have a note."""
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(("difficulty", "file_format", "seed"), CASES)
-def test_no_clean_file_is_refused_and_hardly_one_is_noted(tmp_path, record_property, difficulty, file_format, seed):
-    wafers = WAFERS[seed]
+@pytest.mark.parametrize(("seed", "difficulty", "file_format", "wafers"), [(k, *case) for k, case in enumerate(CASES)])
+def test_no_clean_file_is_refused_and_hardly_one_is_noted(tmp_path, record_property, seed, difficulty, file_format, wafers):
     simulate(
-        tmp_path, lots=LOTS, wafers=wafers, seed=seed, difficulty=difficulty, format=file_format, first_lot=60 + 7 * seed,
+        tmp_path, lots=LOTS, wafers=wafers, seed=seed, difficulty=difficulty, format=file_format, first_lot=60 + 7 * (seed % 5),
         bad_files=False, raster_px=1024,
     )  # fmt: skip
     with (tmp_path / "truth.csv").open(newline="") as file:
