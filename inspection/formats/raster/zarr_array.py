@@ -95,7 +95,13 @@ class Array(_Part):
             return _text_fill(value, self.dtype)
         if not isinstance(value, (bool, int, float)):
             raise ValueError(f"a fill value {value!r:.60}")  # noqa: TRY004 - what pydantic turns into a refusal
-        return np.array(value).astype(self.dtype, casting="same_kind" if isinstance(value, float) else "unsafe").item()
+        if self.dtype.kind != "f" and value != value // 1:  # 0.0 is common, NaN and inf are no whole numbers either
+            raise ValueError(f"a fill value {value!r:.60} of {self.dtype}")
+        try:
+            with np.errstate(over="ignore"):
+                return np.array(value if self.dtype.kind == "f" else int(value), self.dtype).item()
+        except OverflowError as error:
+            raise ValueError(f"a fill value {str(value)[:60]} of {self.dtype}") from error
 
     @model_validator(mode="after")
     def _check(self) -> Array:
