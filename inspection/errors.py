@@ -70,7 +70,8 @@ class Reason:
 
 class _ReasonedError(InspectionError, ValueError):
     def __init__(self, code: str, *, where: str, expected: str, got: Any, action: str) -> None:
-        self.reason = Reason(code, where, expected, str(got)[:200], action)
+        shown = str(got)[:200]
+        self.reason = Reason(code, where, expected, shown if shown.strip() else repr(shown), action)  # blanks say nothing
         super().__init__(str(self.reason))
 
     def found_in(self, file: Path) -> Self:

@@ -79,26 +79,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if not WHOLE or "soak" not in report.keywords or not (report.when == "call" or report.failed):
+    if not WHOLE or "soak" not in report.keywords or (report.when != "call" and report.passed):
         return
     if report.passed:
         with RECORD.open("a", encoding="utf-8") as record:
             record.write(report.nodeid + "\n")
     counted = [dict(value) for name, value in report.user_properties if name == "soak" and isinstance(value, dict)]
-    if not report.skipped:
-        with FIGURES.open("a", encoding="utf-8") as figures:
-            figures.write(Figures(report.nodeid, report.passed, report.duration, counted).line())
+    with FIGURES.open("a", encoding="utf-8") as figures:
+        figures.write(Figures(report.nodeid, report.outcome, report.duration, counted).line())
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     if not WHOLE or config.option.collectonly or hasattr(config, "workerinput"):
         return
-    found = read_figures(FIGURES)
-    covered = [found[name] for name in config.stash.get(_COLLECTED, set()) if name in found]
-    chosen = config.option.keyword or any("::" in word for word in config.args)  # then no campaign was run whole
-    if covered and not chosen and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
-        update(PAGE, covered, datetime.now(UTC))
-    if not chosen and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+    found, collected = read_figures(FIGURES), config.stash.get(_COLLECTED, set())
+    chosen = config.option.keyword or any("::" in word for word in config.args)
+    if chosen or not collected or not collected <= found.keys():  # no campaign was run whole
+        return
+    update(PAGE, [found[name] for name in collected], datetime.now(UTC))
+    if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         RECORD.unlink(missing_ok=True)
         FIGURES.unlink(missing_ok=True)

@@ -34,10 +34,10 @@ Tables = dict[str, dict[str, Row]]
 
 @dataclass
 class Figures:
-    """What one test came to; ``counted`` is what it told by ``record_property("soak", ...)``."""
+    """What one test came to: ``outcome`` is passed, failed or skipped, ``counted`` is what it told by ``record_property("soak", ...)``."""
 
     test: str
-    passed: bool
+    outcome: str
     seconds: float
     counted: list[dict[str, Any]] = field(default_factory=list)
 
@@ -61,7 +61,8 @@ def tables_of(figures: Iterable[Figures], at: datetime, commit: str) -> Tables:
     """The tables of one run."""
     sums: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for one in figures:
-        own = {"table": CAMPAIGNS, "row": one.campaign, "cases": 1, "passed": one.passed, "failed": not one.passed, "seconds": one.seconds}
+        ends = {outcome: one.outcome == outcome for outcome in ("passed", "failed", "skipped")}
+        own = {"table": CAMPAIGNS, "row": one.campaign, "cases": 1, **ends, "seconds": one.seconds}
         for counted in (own, *one.counted):
             total = sums[counted["table"]][counted["row"]]
             for name, value in counted.items():

@@ -8,8 +8,10 @@ from soak_record import CAMPAIGNS, Figures, parsed, read_figures, tables_of, tex
 AT = datetime(2026, 1, 5, 6, 7, tzinfo=UTC)
 HERE = "tests/test_soak_record.py"
 RUN = [
-    Figures(f"{HERE}::test_a[1]", passed=True, seconds=1.5, counted=[{"table": "Fuzz", "row": "x / y", "files": 3, "slowest, s": 0.5}]),
-    Figures(f"{HERE}::test_a[2]", passed=False, seconds=2, counted=[{"table": "Fuzz", "row": "x / y", "files": 4, "slowest, s": 0.25}]),
+    Figures(
+        f"{HERE}::test_a[1]", outcome="passed", seconds=1.5, counted=[{"table": "Fuzz", "row": "x / y", "files": 3, "slowest, s": 0.5}]
+    ),
+    Figures(f"{HERE}::test_a[2]", outcome="failed", seconds=2, counted=[{"table": "Fuzz", "row": "x / y", "files": 4, "slowest, s": 0.25}]),
 ]
 
 
@@ -29,9 +31,9 @@ def test_what_a_run_did_not_cover_stays_and_what_is_gone_goes(tmp_path, monkeypa
     monkeypatch.setattr(soak_record, "commit", lambda: "abc")
     page = tmp_path / "soak.md"
     others = [
-        Figures("tests/campaigns.py::test_other", passed=True, seconds=1, counted=[{"table": "Clean", "row": "r", "files": 1}]),
-        Figures("tests/test_gone.py::test_b", passed=True, seconds=1),
-        Figures(f"{HERE}::test_renamed", passed=True, seconds=1),
+        Figures("tests/campaigns.py::test_other", outcome="passed", seconds=1, counted=[{"table": "Clean", "row": "r", "files": 1}]),
+        Figures("tests/test_gone.py::test_b", outcome="passed", seconds=1),
+        Figures(f"{HERE}::test_renamed", outcome="passed", seconds=1),
     ]
     update(page, others, AT)
     update(page, RUN, AT)
@@ -43,5 +45,5 @@ def test_what_a_run_did_not_cover_stays_and_what_is_gone_goes(tmp_path, monkeypa
 def test_the_last_figures_of_a_test_count(tmp_path):
     path = tmp_path / "figures.jsonl"
     assert read_figures(path) == {}
-    path.write_text("".join(one.line() for one in (RUN[1], RUN[0], Figures(RUN[1].test, passed=True, seconds=9))))
-    assert [one.passed for one in read_figures(path).values()] == [True, True]
+    path.write_text("".join(one.line() for one in (RUN[1], RUN[0], Figures(RUN[1].test, outcome="passed", seconds=9))))
+    assert [one.outcome for one in read_figures(path).values()] == ["passed", "passed"]

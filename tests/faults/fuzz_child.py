@@ -15,6 +15,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from functools import cache
 from pathlib import Path
 
 import clean_files as clean
@@ -31,6 +32,8 @@ KILLED_AFTER_S = 20
 """Of processor time: what never ends is ended by its signal."""
 ROOM_BYTES = 4 << 30
 """Of address space beyond what the process has when it is warm: what wants more gets a MemoryError, and the machine lives."""
+CASES_OF_A_FILE = 20
+"""A clean file is made once for so many cases: making it takes longer than reading it."""
 CRASHES = ("file.unreadable", "file.memory", "file.deadly")
 """Reasons that a reader's crash is given on the way in."""
 
@@ -75,16 +78,25 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+@cache
+def clean_pair(parser: str, seed: int, group: int) -> tuple[Path, Path]:
+    """Two clean files of one parser."""
+    rng, folder = np.random.default_rng([seed, group]), Path(tempfile.mkdtemp(prefix="clean-"))
+    places = folder / "0", folder / "1"
+    for place in places:
+        place.mkdir(parents=True)
+    return clean.MAKERS[parser](rng, places[0]), clean.MAKERS[parser](rng, places[1])
+
+
 def run(parser: str, seed: int, case: int) -> dict[str, object]:
     """Make, mutate and read one file."""
-    rng = np.random.default_rng([seed, case + 1])
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         places = [Path(folder, name) for name in ("other", "file", "canonical")]
-        for place in places:
-            place.mkdir()
-        other, path = (clean.MAKERS[parser](rng, place) for place in places[:2])
+        pair = clean_pair(parser, seed, case // CASES_OF_A_FILE + 1)
+        other, path = (shutil.copytree(made.parent, place) / made.name for made, place in zip(pair, places[:2], strict=True))
+        places[2].mkdir()
         if case >= 0:  # -1 stays clean
-            mutate(rng, path, other)
+            mutate(np.random.default_rng([seed, case]), path, other)
         size = size_of(path)
         Path("/proc/self/clear_refs").write_text("5")
         before, started = status("VmRSS"), processor_s()

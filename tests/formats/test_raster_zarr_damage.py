@@ -198,3 +198,15 @@ def test_any_metadata_value_may_be_anything(tmp_path_factory, data):
     (path / "zarr.json").write_text(json.dumps(whole))
     with suppress(FormatError):
         content(path)
+
+
+@pytest.mark.parametrize("fill", [300, -1, 10**60, 0.5, float("nan"), float("inf"), 10**400])
+def test_a_fill_value_that_no_pixel_can_have_is_refused(tmp_path, fill):
+    refused(changed(zarr(tmp_path, GREY.astype(np.uint8)), fill_value=fill), "header")
+
+
+@pytest.mark.parametrize("fill", [7, 7.0])
+def test_a_chunk_that_is_not_stored_holds_the_fill_value(tmp_path, fill):
+    path = changed(zarr(tmp_path, GREY.astype(np.uint8)), fill_value=fill)
+    (path / "c" / "0" / "0").unlink()
+    assert (content(path)[:16, :16] == 7).all()
