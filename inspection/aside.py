@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import shutil
+import time
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ASIDE = ".aside-"
+_MACHINE = hashlib.blake2s(platform.node().encode(), digest_size=4).hexdigest()
+_FORGOTTEN_S = 24 * 3600
+"""What another machine has not touched for so long it will not finish."""
 
 
 @contextmanager
@@ -22,7 +28,7 @@ def aside(path: Path) -> Iterator[Path]:
     No two writers share it, so that two processes that write the same file leave one whole version of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f"{ASIDE}{os.getpid()}-{uuid.uuid4().hex}"
+    temporary = path.parent / _name()
     try:
         yield temporary
         temporary.replace(path)
@@ -37,12 +43,12 @@ def aside_folder(path: Path) -> Iterator[Path]:
     An old folder at ``path`` is moved away first and then deleted: for a moment there is none, never a mixture.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f"{ASIDE}{os.getpid()}-{uuid.uuid4().hex}"
+    temporary = path.parent / _name()
     temporary.mkdir()
     try:
         yield temporary
         if path.exists():
-            old = path.parent / f"{ASIDE}{os.getpid()}-{uuid.uuid4().hex}"
+            old = path.parent / _name()
             path.rename(old)
             temporary.rename(path)
             shutil.rmtree(old, ignore_errors=True)
@@ -56,7 +62,7 @@ def aside_folder(path: Path) -> Iterator[Path]:
 def scratch(folder: Path) -> Iterator[Path]:
     """A new folder inside ``folder`` to fill, for what gets its name only when it is known; what is left of it is removed."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{ASIDE}{os.getpid()}-{uuid.uuid4().hex}"
+    temporary = folder / _name()
     temporary.mkdir()
     try:
         yield temporary
@@ -78,13 +84,28 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes of this machine left aside in ``folder``."""
+    """Remove what killed processes of this machine left aside in ``folder``, and what other machines left there a day ago."""
     if not folder.is_dir():
         return
     for left in folder.glob(f"{ASIDE}*"):
-        owner = left.name.removeprefix(ASIDE).partition("-")[0]
-        if owner.isdecimal() and not alive(int(owner)):
+        if _is_left(left):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def _is_left(path: Path) -> bool:
+    machine, _, rest = path.name.removeprefix(ASIDE).partition("-")
+    owner = rest.partition("-")[0]
+    if machine == _MACHINE and owner.isdecimal():
+        return not alive(int(owner))
+    try:
+        return time.time() - path.lstat().st_mtime > _FORGOTTEN_S
+    except FileNotFoundError:
+        return False
+
+
+def _name() -> str:
+    """Says whose it is: a number of a process means nothing on another machine that shares the folder."""
+    return f"{ASIDE}{_MACHINE}-{os.getpid()}-{uuid.uuid4().hex}"
 
 
 def alive(process: int) -> bool:

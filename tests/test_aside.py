@@ -30,11 +30,17 @@ def test_two_writers_never_share_a_place(tmp_path):
 
 
 def test_only_what_the_dead_left_is_swept(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    (tmp_path / f".aside-{dead.pid}-x").touch()
-    mine = tmp_path / f".aside-{os.getpid()}-x"
-    mine.touch()
-    sweep(tmp_path)
-    sweep(tmp_path / "no such folder")
-    assert list(tmp_path.iterdir()) == [mine]
+    with aside(tmp_path / "a") as temporary:
+        mine = temporary.name
+        temporary.touch()
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        (tmp_path / mine.replace(f"-{os.getpid()}-", f"-{dead.pid}-")).touch()
+        of_another_machine = tmp_path / mine.replace(mine.split("-")[1], "0000aaaa").replace(f"-{os.getpid()}-", f"-{dead.pid}-")
+        of_another_machine.touch()
+        sweep(tmp_path)
+        sweep(tmp_path / "no such folder")
+        assert {p.name for p in tmp_path.iterdir()} == {mine, of_another_machine.name}
+        os.utime(of_another_machine, (0, 0))
+        sweep(tmp_path)
+        assert [p.name for p in tmp_path.iterdir()] == [mine]
