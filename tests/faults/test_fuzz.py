@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WHOLE = os.environ.get("INSPECTION_SOAK") == "1"
-BLOCKS, CASES = (range(10), 300) if WHOLE else (range(1), 20)
+BLOCKS, CASES = (range(10), 200) if WHOLE else (range(1), 20)
 SLOWEST_S = 2.0
 """Processor time, the readers' own children included: a busy machine is no fault of a file."""
 MOST_BYTES = 256 << 20
