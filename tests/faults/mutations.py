@@ -162,7 +162,7 @@ def in_zip(rng: Generator, content: bytes, other: bytes) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, held in members.items():
             if name == chosen and rng.random() < 0.1:
-                archive.writestr(mutated(rng, name.encode(), b"").decode("latin-1").partition("\0")[0] or "x", held)
+                archive.writestr(mutated(rng, name.encode(), b"").decode("latin-1").partition("\0")[0][:9_999] or "x", held)
             else:
                 archive.writestr(name, mutated(rng, held, other) if name == chosen else held)
     return out.getvalue()
