@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inspection.errors import FormatError, InputError, InputNotFoundError
+from inspection.errors import FormatError, InputError, InputNotFoundError, bounded
 from inspection.stages.place import params_of, silent
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ TILE_PX = 256
 POINTS_PX = 8_192
 """Finest level of a wafer of points: 37 um on 300 mm."""
 SUMMARY = "pyramid.json"
+_PARTS = frozenset((SUMMARY, "zarr.json", "0", "sum", "max", "view", "tiles", "view.png"))
+"""What lies in the folder of a pyramid."""
 
 
 def pyramid(file: Path, out: Path, workspace: Workspace, *, tiles: int = 16, index: int = 0, report: Report = silent) -> dict[str, Any]:
@@ -145,8 +147,12 @@ def _finished(made: _Made, folder: Path, name: str, tiles: int) -> dict[str, Any
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Only a pyramid or an empty folder is written over."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file()):
-        raise InputError(
-            f"Cannot write to {out}: expected a new or empty folder, or a pyramid to replace, got something else. Choose another."
-        )
+    """Only a pyramid, and nothing beside it, or an empty folder is written over; a link or a device never is."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        what = "a link" if out.is_symlink() else "something else"
+    else:
+        held = {entry.name for entry in out.iterdir()} if out.is_dir() else set()
+        foreign = sorted(held - _PARTS) if SUMMARY in held else sorted(held)
+        what = f"one that holds {bounded(foreign, 3)}" if foreign else ""
+    if what:
+        raise InputError(f"Cannot write to {out}: expected a new or empty folder, or a pyramid to replace, got {what}. Choose another.")

@@ -92,14 +92,22 @@ def test_a_compressed_raster_gives_the_pyramid_of_the_raster(raster, tmp_path):
     assert answer["defects"] == np.count_nonzero(array)
 
 
-def test_a_folder_of_something_else_is_never_written_over(raster, tmp_path):
+def test_nothing_but_a_pyramid_is_ever_written_over(raster, tmp_path):
     file, _ = raster
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
-    done = pyramid(file, "--out", tmp_path / "photos")
-    assert done.returncode == 2
-    assert "expected a new or empty folder" in done.stderr
-    assert (tmp_path / "photos" / "cat.jpg").read_bytes() == b"cat"
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    (tmp_path / "empty").mkdir()
+    assert pyramid(file, "--out", tmp_path / "both").returncode == 0
+    (tmp_path / "both" / "cat.jpg").write_bytes(b"cat")
+    for out in ("photos", "pipe", "link", "both"):
+        done = pyramid(file, "--out", tmp_path / out)
+        assert done.returncode == 2
+        assert "expected a new or empty folder" in done.stderr
+    assert {p.read_bytes() for p in tmp_path.glob("*/cat.jpg")} == {b"cat"}
+    assert (tmp_path / "pipe").is_fifo()
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_a_cut_raster_is_an_error_and_leaves_nothing(raster, tmp_path):
