@@ -41,6 +41,9 @@ def show(
             keys = ("lot", "wafer", "defects", "mean_x_um", "mean_y_um", "max_radius_um")
             shown = result["wafers"]
             console.table(f"{file}: {result['format']}, {len(shown)} wafers", keys, [[w[k] for k in keys] for w in shown[:25]])
+            notes = [(place, note) for place, one in enumerate(shown[:25]) for note in one["notes"]]
+            if notes:
+                console.table("What is odd about it, and how it was read", ("wafer", "note"), notes)
 
 
 def pyramid(

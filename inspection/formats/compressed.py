@@ -35,6 +35,7 @@ _SKIPPABLE = b"\x2a\x4d\x18"
 """Bytes 2 to 4 of a zstd frame that holds no data; the first is 0x50 to 0x5f."""
 
 SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
+_HARMLESS = 32 * 2**20
 _BLOCK = 2**20
 _KEPT_FREE = 64 * 2**20
 """Free disk that is never used up: others write to it too."""
@@ -74,14 +75,16 @@ def inner_head(path: Path, size: int) -> bytes:
 
 
 @contextmanager
-def unpacked(path: Path, limits: Ingest) -> Iterator[Path]:
+def unpacked(path: Path, limits: Ingest, *, most_times: int | None = None) -> Iterator[Path]:
     """The inside of ``path`` as a file that is removed at the end of the block.
+
+    ``most_times``: so many times larger it may be than ``path``, beyond ``_HARMLESS`` bytes; None = any times.
 
     Raises
     ------
     FormatError
         ``compressed.damaged``: cut, damaged, or its checksum is another; ``compressed.size``: more than
-        ``limits.max_file_mb`` inside.
+        ``limits.max_file_mb`` inside; ``compressed.bomb``: more than ``most_times`` its size.
     OSError
         With ``errno``, ENOSPC where the disk of the temporary folder (TMPDIR) has no room: the machine's fault, not
         the file's.
@@ -90,7 +93,7 @@ def unpacked(path: Path, limits: Ingest) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as folder:
         inner = Path(folder) / inner_name(path.name)
         with _stream(path) as stream, inner.open("wb") as file:
-            _copy(stream, file, folder, path, limits)
+            _copy(stream, file, folder, path, limits, most_times)
         lay_sidecars(path, inner)
         yield inner
 
@@ -130,16 +133,24 @@ def lay_sidecars(path: Path, inner: Path) -> None:
             inner.with_name(inner.name + beside.suffix).write_bytes(file.read(MAX_SIDECAR_BYTES + 1))
 
 
-def _copy(stream: _Readable, file: BinaryIO, folder: str, path: Path, limits: Ingest) -> None:
-    size = 0
+def _copy(stream: _Readable, file: BinaryIO, folder: str, path: Path, limits: Ingest, most_times: int | None) -> None:
+    size, packed = 0, path.stat().st_size
     while block := stream.read(_BLOCK):
         size += len(block)
+        if most_times is not None and size > max(_HARMLESS, most_times * packed):
+            raise FormatError(
+                "compressed.bomb",
+                where=path.name,
+                expected=f"text that unpacks to at most {most_times} times its {packed} bytes",
+                got=f"more than {size} bytes",
+                action="If the file is meant to be like that, unpack it and hand it in again.",
+            )
         if size > limits.max_file_bytes:
             raise FormatError(
                 "compressed.size",
                 where=path.name,
                 expected=f"at most {limits.max_file_mb} MiB unpacked",
-                got=f"more, from {path.stat().st_size} bytes",
+                got=f"more, from {packed} bytes",
                 action="Raise ingest.max_file_mb in params.yaml if the file is meant to be that large.",
             )
         if shutil.disk_usage(folder).free < _KEPT_FREE + len(block):

@@ -8,6 +8,7 @@ the model to say. Aliases let a page of text stand for 10**12 values: no sidecar
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import yaml
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 SIDECARS = (".yaml", ".yml")
 _DEEPEST = 16
+_MISSPELT = 0.8
+"""Likeness to a key from which an unknown one is taken for a mistake."""
 _NOTHING = frozenset(("", "~", "null", "Null", "NULL"))
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """Builds text, lists and mappings only; libyaml's where PyYAML was built with it, twenty times faster."""
@@ -83,12 +86,16 @@ def parse(keys: type[Keys], path: Path, code: str, most_bytes: int) -> Keys:
     try:
         if path.stat().st_size > most_bytes:
             raise refused(path, code, f"at most {most_bytes} bytes", path.stat().st_size)
-        return keys.model_validate(mapping_of(path.read_text(encoding="utf-8-sig")))
+        parsed = keys.model_validate(mapping_of(path.read_text(encoding="utf-8-sig")))
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise refused(path, code, "values in their domain", bounded(faults)) from error
     except ValueError as error:
         raise refused(path, code, "a mapping of YAML in UTF-8", error) from error
+    for key in parsed.model_extra or {}:  # a misspelt threshold or orientation would move or lose defects
+        if meant := get_close_matches(str(key).lower(), keys.model_fields, 1, _MISSPELT):
+            raise refused(path, code, f"the key {meant[0]}", f"{key!s:.60}")
+    return parsed
 
 
 def mapping_of(text: str) -> dict[str, Any]:

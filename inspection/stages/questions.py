@@ -40,16 +40,16 @@ def show_file(file: Path, workspace: Path, *, png: Path | None = None, index: in
     from inspection.views.picture import describe, draw, to_png
     from inspection.wafer.facts import facts_of
 
-    if not file.is_file():
+    if not file.exists():
         raise InputNotFoundError(f"No such file: expected a defect map at {file}. Check the path.")
     limits = params_of(Workspace(workspace)).ingest
     try:
         wafers = list(table.read(file, limits))
     except FormatError as error:
         raise error.found_in(file) from error
+    if index >= len(wafers):
+        raise InputNotFoundError(f"No wafer {index} in {file}: it holds {len(wafers)}, counted from 0.")
     if png is not None:
-        if index >= len(wafers):
-            raise InputNotFoundError(f"No wafer {index} in {file}: it holds {len(wafers)}, counted from 0.")
         shown = wafers[index].map
         png.write_bytes(to_png(draw(shown, 800, describe(shown.info))))
-    return {"format": table.recognise(file).name, "wafers": [facts_of(w.map) for w in wafers]}
+    return {"format": table.recognise(file).name, "wafers": [{**facts_of(w.map), "notes": list(w.notes)} for w in wafers]}

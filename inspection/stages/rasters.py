@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import resource
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +16,6 @@ from inspection.errors import FormatError, InputError, InputNotFoundError, bound
 from inspection.stages.place import params_of, silent
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from inspection.params import Ingest
     from inspection.settings import Workspace
     from inspection.stages.place import Report
@@ -63,8 +63,7 @@ def pyramid(file: Path, out: Path, workspace: Workspace, *, tiles: int = 16, ind
         except FormatError as error:
             raise error.found_in(file) from error
         summary = _finished(made, folder, file.name, tiles)
-        usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        summary |= {"seconds": time.perf_counter() - started, "peak_rss_mb": usage / 1024}
+        summary |= {"seconds": time.perf_counter() - started, "peak_rss_mb": _peak_rss_mb()}
         (folder / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")
     return summary
 
@@ -144,6 +143,16 @@ def _finished(made: _Made, folder: Path, name: str, tiles: int) -> dict[str, Any
         {"level": k, "shape": list(shape), "sum": totals.sums[k], "max": totals.peaks[k] or 0} for k, shape in enumerate(totals.shapes)
     ]
     return {**facts, "levels": levels}
+
+
+def _peak_rss_mb() -> float:
+    """Of this process since it began, and of its children. ``ru_maxrss`` alone would count what started it, too."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with suppress(OSError):  # elsewhere than on Linux
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return (int(line.split()[1]) + children) / 1024
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + children) / 1024
 
 
 def _refuse_foreign(out: Path) -> None:

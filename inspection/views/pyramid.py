@@ -153,6 +153,8 @@ def _build_dense(stream: RasterStream, sidecar: Sidecar, folder: Path, kind: Kin
 
     shape = _height_width(stream)
     dtype = np.dtype(np.uint8) if kind == "counts" or stream.dtype.kind == "b" else stream.dtype
+    if dtype == np.float16:  # which the compiler does not know
+        dtype = np.dtype(np.float32)
     band = _band_rows(shape[1], dtype)
     levels = (
         _counted(shape, 1)
@@ -165,7 +167,7 @@ def _build_dense(stream: RasterStream, sidecar: Sidecar, folder: Path, kind: Kin
         for strip in stream.strips():
             marked = sidecar.is_defect(strip)
             defects += int(np.count_nonzero(marked))
-            cascade.add(marked.view(np.uint8) if kind == "counts" else without_nan(strip))
+            cascade.add(marked.view(np.uint8) if kind == "counts" else without_nan(strip).astype(dtype, copy=False))
             done += len(strip)
             if progress is not None:
                 progress(done, shape[0])

@@ -110,6 +110,14 @@ def test_nothing_but_a_pyramid_is_ever_written_over(raster, tmp_path):
     assert not list((tmp_path / "empty").iterdir())
 
 
+def test_a_pyramid_is_a_raster_itself(raster, tmp_path):
+    file, array = raster
+    assert pyramid(file, "--out", tmp_path / "once").returncode == 0
+    again = pyramid(tmp_path / "once", "--out", tmp_path / "twice", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["defects"] == np.count_nonzero(array)
+
+
 def test_a_cut_raster_is_an_error_and_leaves_nothing(raster, tmp_path):
     file, _ = raster
     file.write_bytes(file.read_bytes()[:-1])

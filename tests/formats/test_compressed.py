@@ -220,3 +220,11 @@ def test_what_a_killed_process_left_is_swept(tmp_path, nothing_is_left):
 )
 def test_the_name_of_the_inside(name, inner):
     assert compressed.inner_name(name) == inner
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_a_text_that_unpacks_to_very_many_times_its_size_is_a_bomb(tmp_path, suffix):
+    path = tmp_path / f"a.001{suffix}"
+    path.write_bytes(PACK[suffix](b"FileVersion 1 2;\n" + b" " * 40_000_000))
+    with pytest.raises(FormatError, match=r"compressed\.bomb"):
+        list(table.read(path, Ingest()))

@@ -401,3 +401,18 @@ def test_times_of_every_kind_become_utc(text, expected):
 @pytest.mark.parametrize("text", ["", "soon", "07-XXX-24 01:02:03", "13-13-2024 00:00:00", "02-30-24 00:00:00", "02-03-24 25:00:00"])
 def test_what_is_no_time_is_none(text):
     assert timestamp(text.split()) is None
+
+
+def test_a_mark_behind_the_last_summary_turns_the_wafer_before_it(read):
+    mark = "OrientationMarkLocation UP;\n"
+    late = sample.klarf12().replace("OrientationMarkLocation DOWN;\n", "").replace("EndOfFile;", mark + "EndOfFile;")
+    (expected,) = read(sample.klarf12(mark="UP"))
+    (found,) = read(late)
+    np.testing.assert_array_equal(found.map.xy_um, expected.map.xy_um)
+
+
+def test_a_semicolon_in_an_unquoted_text_is_refused_and_loses_no_row(read):
+    rows = tuple(f"{i} 1{i} 2{i} 0 0 1 1 1 1 0 1 a;b" for i in range(1, 9))
+    content = sample.klarf12(rows, "DEFECTID XREL YREL XINDEX YINDEX XSIZE YSIZE DEFECTAREA DSIZE CLASSNUMBER TEST REMARK")
+    with pytest.raises(FormatError, match=r"klarf\.(syntax|rows)"):
+        read(content)

@@ -409,3 +409,11 @@ def test_the_sidecar_of_junk_is_refused(read):
 
 def test_a_header_beyond_the_sample_is_not_searched_for():
     assert dialect_of(b"#" * SAMPLE_BYTES, lambda _: None) is None
+
+
+def test_y_grows_downwards_from_an_upper_left_corner_unless_said_otherwise(read):
+    rows = "x_um,y_um\n1000,2000\n"
+    (found,) = read(rows, sidecar="origin: upper_left")
+    np.testing.assert_allclose(found.map.xy_um, [[-149_000, 148_000]])
+    (found,) = read(rows.replace("2000", "-2000"), sidecar="origin: upper_left\ny_axis: up")
+    np.testing.assert_allclose(found.map.xy_um, [[-149_000, 148_000]])

@@ -5,6 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inspection.errors import FormatError
+from inspection.formats.points.sidecar import read_sidecar
 from inspection.formats.sidecar import mapping_of
 
 
@@ -42,3 +44,12 @@ LEVELS = "".join(f"{chr(98 + i)}: &{chr(98 + i)} {{<<: [{', '.join(['*' + chr(97
 def test_what_unfolds_nests_or_is_no_mapping_is_refused(text):
     with pytest.raises(ValueError):  # noqa: PT011 - one error for whatever is wrong
         mapping_of(text)
+
+
+@pytest.mark.parametrize("key", ["orientaton: left", "Unit: mm", "colums: {x: a}"])
+def test_a_misspelt_key_is_refused_and_a_foreign_one_noted(tmp_path, key):
+    (tmp_path / "a.yaml").write_text(key)
+    (tmp_path / "b.yaml").write_text("operator: Ann")
+    with pytest.raises(FormatError, match="the key"):
+        read_sidecar(tmp_path / "a.csv")
+    assert read_sidecar(tmp_path / "b.csv").notes == ("sidecar: unknown keys operator",)

@@ -15,7 +15,7 @@ from inspection.views.pyramid_store import Pyramid
 from inspection.views.reduction import shapes_of, stored_sum
 from inspection.views.tiling import tile, untile
 
-DTYPES = ("?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
+DTYPES = ("?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8")
 
 
 def built(array, folder, strip_rows=7):

@@ -14,9 +14,9 @@ import numpy as np
 from inspection.errors import FormatError
 from inspection.formats.klarf import summary as klarf_summary
 from inspection.formats.klarf.images import Spec
-from inspection.formats.klarf.records import DEFECT_LIST, MORE_ROWS, records
+from inspection.formats.klarf.records import DEFECT_LIST, KNOWN, MORE_ROWS, records
 from inspection.formats.klarf.rowtext import number
-from inspection.formats.klarf.tokens import END_OF_FILE, line_of, words
+from inspection.formats.klarf.tokens import END_OF_FILE, line_of, text, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,11 @@ def collect(data: bytes, limits: Ingest, notes: list[str]) -> list[RawWafer]:
     """
     wafer, done = RawWafer({}), []
     spec: Spec | None = None
+    rows: Record | None = None
     for record, tokens in _with_words(data, notes):
+        if rows is not None and _cuts_a_row(data, rows, record):
+            raise _syntax(data, record, "the end of the line behind the list's `;`", f"{text(data[record.at : record.at + 40])}")
+        rows = record if record.name in (DEFECT_LIST, MORE_ROWS) else None
         if record.name in (DEFECT_LIST, MORE_ROWS):
             if record.name == MORE_ROWS and not wafer.lists:
                 raise _syntax(data, record, "a record's name", "rows outside a DefectList")
@@ -102,7 +106,17 @@ def collect(data: bytes, limits: Ingest, notes: list[str]) -> list[RawWafer]:
         _take(wafer, record, tokens)
     if wafer.named or wafer.lists or not done:
         done.append(wafer)
+    else:  # what stands behind the last summary speaks of the wafer before it, where that has not said it
+        done[-1].fields |= {name: wafer.fields[name] for name in wafer.said - done[-1].said if name in wafer.fields}
     return done
+
+
+def _cuts_a_row(data: bytes, rows: Record, record: Record) -> bool:
+    """Whether a `;` inside an unquoted text ended ``rows``: something without a known name goes on in the same line."""
+    if not rows.parts or KNOWN.match(data, record.at) or record.name == MORE_ROWS:
+        return False
+    first, last = rows.parts[0][0], rows.parts[-1][1]
+    return not re.search(rb"[\r\n]", data[last : record.at]) and re.search(rb"[\r\n]", data[first:last]) is not None
 
 
 def _with_words(data: bytes, notes: list[str]) -> Iterator[tuple[Record, list[str]]]:

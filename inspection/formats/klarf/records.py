@@ -37,6 +37,8 @@ _NAMES = (
     rb"|DefectRecordSpec|WaferStatus|LotStatus"
 )
 _LISTS = rb"DefectList|SummarySpec|SummaryList|EndOfFile"
+KNOWN = re.compile(rb"(?:" + _NAMES + rb"|" + _LISTS + rb"|TiffFileName)(?![\w.])", re.IGNORECASE)
+"""Names that records are known to have."""
 
 
 @dataclass(frozen=True, slots=True)

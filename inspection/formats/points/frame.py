@@ -24,7 +24,7 @@ def on_dies(rel: NDArray[np.float64], index: NDArray[np.float64], pitch: tuple[f
 
 def to_wafer_frame(placed: Placed, sidecar: Sidecar, radius_um: float) -> Placed:
     """``placed`` with the wafer's centre at (0, 0), y up and the notch down."""
-    if sidecar.y_axis == "down":
+    if sidecar.is_y_down:
         placed = placed.flipped(1)
     shift = {"lower_left": (-radius_um, -radius_um), "upper_left": (-radius_um, radius_um)}.get(sidecar.origin)
     if shift is not None:

@@ -30,17 +30,22 @@ class Sidecar(OfWafer):
 
     A fact that the table has a column for comes from the column. ``origin`` is where (0, 0) of the table lies: the wafer's centre or a
     corner of the square around the wafer. ``orientation`` says where the notch is in the table's frame. ``die_origin_um`` is the
-    lower left corner of die (0, 0), seen from the table's origin.
+    lower left corner of die (0, 0), seen from the table's origin. ``y_axis`` is down by default where the origin is ``upper_left``.
     """
 
     columns: dict[str, str] = Field(default_factory=dict)
     unit: Annotated[Unit | None, _Lower] = None
     origin: Annotated[Literal["centre", "center", "lower_left", "upper_left"], _Lower] = "centre"
     orientation: Annotated[Literal["down", "left", "up", "right"], _Lower] = "down"
-    y_axis: Annotated[Literal["up", "down"], _Lower] = "up"
+    y_axis: Annotated[Literal["up", "down"] | None, _Lower] = None
     diameter_mm: Diameter | None = None
     die_pitch_um: tuple[Size, Size] | None = None
     die_origin_um: tuple[Place, Place] | None = None
+
+    @property
+    def is_y_down(self) -> bool:
+        """Whether y grows downwards, as rows of a picture do."""
+        return self.y_axis == "down" if self.y_axis is not None else self.origin == "upper_left"
 
     def completed(self, said: Mapping[str, str]) -> Sidecar:
         """With what a table says of itself above its header, where the sidecar does not."""

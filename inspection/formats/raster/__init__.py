@@ -8,6 +8,6 @@
 ``zarr_raster``   zarr v2, v3 and OME-Zarr: ``zarr_store``, ``zarr_metadata``, ``zarr_array``, ``zarr_pipeline``, ``zarr_codecs``
 ``segments``      strips out of pieces (TIFF and zarr), which ``unpack`` unpacks in bounded memory
 ``grey``          colour to grey; ``levels``: the full picture among smaller versions of it
-``picture``       PNG (``png_blocks``, ``png_rows``) and JPEG (``jpeg_markers``)
+``picture``       PNG (``png_blocks``, ``png_rows``), JPEG (``jpeg_markers``), ``exif``
 ================  ==========================================================================================
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.raster import png_blocks
+from inspection.formats.raster import exif, png_blocks
 from inspection.formats.raster.grey import OPACITY, REDUCED, is_grey, luminance
 from inspection.formats.raster.jpeg_markers import LOSSY, START, Frame, ends, jpeg_frame
 from inspection.formats.raster.png_blocks import GREY
@@ -74,9 +74,12 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
     Raises
     ------
     FormatError
-        ``raster.header``, ``raster.truncated``, ``raster.damaged``; ``raster.size``: more than ``MAX_BYTES`` of pixels.
+        ``raster.header``, ``raster.truncated``, ``raster.damaged``; ``raster.size``: more than ``MAX_BYTES`` of pixels;
+        ``raster.orientation``: EXIF says that the pixels do not lie as they are meant.
     """
     with path.open("rb") as file:
+        _refuse_turned(file.read(exif.LOOKED_AT), path)
+        file.seek(0)
         is_png = file.read(len(PNG)) == PNG
         header = png_blocks.read_header(file, path) if is_png else None
         if header is not None and header.unpacked_bytes > WHOLE_BYTES and not header.interlaced:
@@ -109,6 +112,17 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
     colour = pixels.ndim > 2 and not is_grey(pixels)
     notes += [REDUCED] * colour + [LOSSY] * (not is_png)
     yield PictureStream(pixels, colour, tuple(notes))
+
+
+def _refuse_turned(head: bytes, path: Path) -> None:
+    if (turned := exif.orientation(head)) != 1:
+        raise FormatError(
+            "raster.orientation",
+            where=path.name,
+            expected="an upright picture (EXIF orientation 1, or none)",
+            got=f"EXIF orientation {turned}",
+            action="Save the picture upright and without EXIF; inspection tools write none.",
+        )
 
 
 def _row_by_row(path: Path, file: BinaryIO, header: Header) -> RasterStream:

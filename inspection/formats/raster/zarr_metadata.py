@@ -63,10 +63,10 @@ def _next(store: Store, group: Node, path: Path) -> str:
     ome = group.attributes.get("ome")
     pictures = (ome if isinstance(ome, dict) else group.attributes).get("multiscales")
     if pictures:
-        if len(pictures) > 1:
-            raise _several(path, [f"multiscale picture {i}" for i in range(len(pictures))])
         try:
-            return _inside(pictures[0]["datasets"][0]["path"], path)
+            if len({str(_finest(picture)) for picture in pictures}) > 1:  # sums and maxima of one picture share it
+                raise _several(path, [f"multiscale picture {i}" for i in range(len(pictures))])
+            return _inside(_finest(pictures[0]), path)
         except (LookupError, TypeError) as error:
             raise refused(path, "multiscales with the path of level 0", error) from error
     children = [name for name in store.children(group.prefix.rstrip("/")) if name != OME]
@@ -78,6 +78,11 @@ def _next(store: Store, group: Node, path: Path) -> str:
     if whole is None:
         raise _several(path, list(members))
     return f"{list(members)[whole]}/"
+
+
+def _finest(picture: Any) -> object:
+    """The path of level 0 of a multiscale picture, as its metadata has it."""
+    return picture["datasets"][0]["path"]
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, int]:
