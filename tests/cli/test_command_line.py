@@ -252,6 +252,7 @@ def test_show_tells_what_an_independent_reading_of_the_file_finds(tmp_path: Path
     names = ("lot", "wafer", "defects")
     expected = facts_by_hand(path)
     assert [wafer.pop(n) for n in names] == [expected.pop(n) for n in names] == [truth["lot"], truth["wafer"], int(truth["defects"])]
+    assert wafer.pop("notes") == []
     assert wafer == pytest.approx(expected, rel=1e-12, abs=1e-6)
     assert list(tmp_path.iterdir()) == [], "show leaves nothing behind"
 
