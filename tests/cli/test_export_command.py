@@ -24,6 +24,7 @@ from inspection.store import predictions
 from inspection.store.predictions import Prediction
 from inspection.wafer.maps import DefectMap, WaferInfo
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 CALLED = {"01": "Donut", "02": "Unknown"}

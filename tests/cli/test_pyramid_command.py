@@ -18,6 +18,7 @@ from views.rasters import naive
 from inspection.errors import FormatError
 from inspection.views.pyramid_store import Pyramid
 
+pytestmark = pytest.mark.slow
 COMMAND = (sys.executable, "-c", "from inspection.cli import main; main()", "pyramid")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 

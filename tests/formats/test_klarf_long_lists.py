@@ -178,6 +178,7 @@ def test_damaged_rows_are_refused_alike(outcome, long_way, fault, at):
     agree(outcome, long_way, sample.klarf12([" ".join(damaged[fault])], NAMES))
 
 
+@pytest.mark.slow
 @quick
 @given(st.data())
 def test_lists_of_the_nested_family_are_the_same(outcome, long_way, data):

@@ -106,6 +106,7 @@ def test_points_give_the_pyramid_of_their_counts(tmp_path_factory, places, level
     assert made.totals.sums == [len(places)] * len(store.shapes)
 
 
+@pytest.mark.slow
 @given(data=st.data(), level=st.integers(1, 4))
 @settings(max_examples=25, deadline=None)
 def test_downsampling_commutes_with_cropping_on_the_grid(tmp_path_factory, data, level):
