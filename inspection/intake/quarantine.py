@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from inspection.aside import write_text
-from inspection.errors import InputNotFoundError
+from inspection.errors import InputNotFoundError, Reason
 from inspection.store.files import CLAIMED, QUARANTINED, in_state, move
 from inspection.store.wafers import remove_wafers
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from inspection.errors import Reason
     from inspection.settings import Workspace
     from inspection.store.database import Store
 
@@ -86,7 +85,8 @@ def left_behind(workspace: Workspace, sha256: str) -> tuple[dict[str, str], int]
         return None
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     wafers = int(content.pop("wafers", 0))
-    return {key: str(value) for key, value in content.items() if key not in {"sha256", "name"}}, wafers
+    # In the order of `Reason`, not of the file: the row is the same, to the byte, whenever the run was killed.
+    return {part.name: str(content.get(part.name, "")) for part in fields(Reason)}, wafers
 
 
 def find(workspace: Workspace, store: Store, sha256: str) -> Quarantined:

@@ -10,7 +10,7 @@ import pytest
 from line_maps import read_lines, write_lines
 from sqlalchemy import select
 
-from inspection.errors import EngineError, InputNotFoundError
+from inspection.errors import EngineError, InputNotFoundError, Reason
 from inspection.formats.canonical import read_shard
 from inspection.intake import quarantine
 from inspection.intake.ingest import ingest
@@ -244,3 +244,12 @@ def test_a_time_with_a_zone_is_stored_as_utc(landing, store, take_in):
 
     take_in(read=timed)
     assert [row["inspected_at"] for row in rows(store, wafers)] == [datetime(2026, 1, 2, 3, 4)]  # noqa: DTZ001 - the store keeps naive UTC
+
+
+def test_a_reason_made_good_from_quarantine_is_the_reason_to_the_byte(workspace, store):
+    reason = Reason("wafer.outside", where="lot L", expected="less", got="more", action="Check it.")
+    (workspace.archive / "abc").mkdir(parents=True)
+    quarantine.put(workspace, store, "abc", "a.maps", reason, wafers=2)
+    found = quarantine.left_behind(workspace, "abc")
+    assert found is not None
+    assert (json.dumps(found[0]), found[1]) == (json.dumps(reason.to_dict()), 2)
