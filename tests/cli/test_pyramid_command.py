@@ -128,7 +128,6 @@ def test_a_cut_raster_is_an_error_and_leaves_nothing(raster, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["map.npy"]
 
 
-@pytest.mark.slow
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(20))
 def test_a_kill_leaves_a_whole_pyramid_or_none(raster, tmp_path, seed):
