@@ -16,7 +16,7 @@ from inspection import stages
 from inspection.formats import table
 from inspection.intake.ingest import ingest
 from inspection.intake.landing import land
-from inspection.params import Ingest, Params
+from inspection.params import Params
 from inspection.settings import Workspace
 from inspection.store.database import Store
 
@@ -30,13 +30,13 @@ def shards(workspace: Workspace) -> str:
 
 def measured(source: Path, root: Path, workers: int) -> tuple[float, float, float, int, str]:
     """Seconds to claim, to ingest, to find that nothing is new; files; hash of all shards."""
-    workspace, params = Workspace(root), Params(ingest=Ingest(workers=workers))
+    workspace, params = Workspace(root), Params()
     workspace.root.mkdir()
     with Store(f"sqlite:///{workspace.store}") as store:
         begun = time.perf_counter()
         landed = land(source, workspace, store, params.ingest)
         claimed = time.perf_counter()
-        done = ingest(landed.claims, workspace, store, params, table.read, recognise=table.recognise, worth_bytes=0)
+        done = ingest(landed.claims, workspace, store, params, table.read, recognise=table.recognise, workers=workers, worth_bytes=0)
         ended = time.perf_counter()
         land(source, workspace, store, params.ingest)
         return claimed - begun, ended - claimed, time.perf_counter() - ended, done.files, shards(workspace)

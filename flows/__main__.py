@@ -1,4 +1,4 @@
-"""``python -m flows --workspace DIR [--input PATH] [--json]``: the main job, as ``inspection run`` starts it."""
+"""``python -m flows [run|ingest|tile] --workspace DIR [--input PATH] [--json]``: the jobs that the command line starts as flows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.engine import configure, local_api
 from inspection import console
+from inspection.cli.pipeline import show_ingested
 from inspection.stages import open_workspace, require_input
 
 if TYPE_CHECKING:
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
     from inspection.settings import Workspace
 
 LONGEST, SHOWN_ALERTS = 40, 12
+JOBS = ("run", "ingest", "tile")
+"""The main job; and the two that Dask's machines do together, when there are any."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the main job, then say what came out and where to look."""
-    parser = argparse.ArgumentParser(prog="inspection run", description=main.__doc__)
+    """Run a job, then say what came out and where to look."""
+    parser = argparse.ArgumentParser(prog="python -m flows", description=main.__doc__)
+    parser.add_argument("job", nargs="?", choices=JOBS, default="run")
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
     parser.add_argument("--input", default=None)
     parser.add_argument("--json", action="store_true")
@@ -31,16 +35,24 @@ def main(arguments: list[str] | None = None) -> None:
         configure(workspace)
         with local_api(workspace) as ready:
             with console.reporting("starting Prefect's local server"):
-                from flows.run import run_flow  # noqa: PLC0415  (imports Prefect: after configure)
+                from flows.ingest import take_in  # noqa: PLC0415  (imports Prefect: after configure)
+                from flows.run import run_flow  # noqa: PLC0415
                 from flows.steps import shown  # noqa: PLC0415
+                from flows.tile import tile_flow  # noqa: PLC0415
 
                 ready()
             shown.set(console.reporting)
-            done = run_flow(str(workspace.root), given.input)
-        if given.json:
-            console.answer({"workspace": str(workspace.root), "steps": done}, as_json=True, title="run")
-        else:
-            _closing(workspace, done)
+            root = str(workspace.root)
+            if given.job == "ingest":
+                show_ingested(take_in(root, given.input)["result"], as_json=given.json)
+            elif given.job == "tile":
+                console.answer(tile_flow(root)["result"], as_json=given.json, title="tile")
+            else:
+                done = run_flow(root, given.input)
+                if given.json:
+                    console.answer({"workspace": root, "steps": done}, as_json=True, title="run")
+                else:
+                    _closing(workspace, done)
 
 
 def _closing(workspace: Workspace, done: list[Step]) -> None:

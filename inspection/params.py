@@ -27,12 +27,11 @@ class Base(Section):
 
 
 class Ingest(Section):
-    """Limits on what is read, and the processes that read it (0 = one per core): they change the speed, never the result."""
+    """Limits on what is read."""
 
     max_file_mb: PositiveInt = 16_384
     max_defects: PositiveInt = 20_000_000
     max_wafers: PositiveInt = 2_000_000
-    workers: int = Field(default=0, ge=0)
 
     @property
     def max_file_bytes(self) -> int:

@@ -40,8 +40,10 @@ class Settings(BaseSettings):
     """MLflow tracking and registry URI; default: SQLite below the workspace."""
     s3_endpoint_url: str | None = None
     """Endpoint of an S3 server that is not Amazon's, for landing places ``s3://``; default: ``AWS_ENDPOINT_URL``, else Amazon's."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that read what landed and that draw views; 0 = one per core. They change the speed, never the result."""
     dask_address: str | None = None
-    """Address of a Dask scheduler, for example ``tcp://host:8786``: files are read on its machines; default: on this one's cores."""
+    """Address of a Dask scheduler, for example ``tcp://host:8786``: its machines read files and draw views; default: this one's cores."""
     alertmanager_url: str | None = None
     """Base URL of an Alertmanager, for example ``http://127.0.0.1:9093``; default: not used."""
     webhook_url: SecretStr | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -12,7 +10,7 @@ import typer
 
 from inspection import console
 from inspection.cli.options import HERE, JsonOption, SnapshotOption, WorkspaceOption
-from inspection.cli.stage import run_stage, show_left
+from inspection.cli.stage import run_stage, show_left, start_flow, start_spread
 
 
 class Difficulty(StrEnum):
@@ -37,12 +35,8 @@ def run(
     json: JsonOption = False,
 ) -> None:
     """Everything: from landed maps to alerts. Without --input a simulated fab supplies the maps."""
-    words = [sys.executable, "-m", "flows", "--workspace", str(workspace)]
-    words += ["--input", input] if input is not None else []
-    words += ["--json"] if json else []
     with console.errors(as_json=json):
-        sys.stdout.flush()
-        os.execv(sys.executable, words)  # noqa: S606  (flows stand above this module: it is started, not imported)
+        start_flow("run", workspace, input, as_json=json)
 
 
 def simulate(
@@ -78,12 +72,16 @@ def ingest(
     """Claim, recognise and parse what landed; bad files go to quarantine with their reason."""
     if from_snapshot:
         run_stage("materialise", workspace, as_json=json)
-    else:
-        run_stage("ingest", workspace, as_json=json, starts=True, shown=_ingested, source=source)
+        return
+    start_spread("ingest", workspace, source, as_json=json)
+    run_stage("ingest", workspace, as_json=json, starts=True, shown=show_ingested, source=source)
 
 
-def _ingested(result: dict[str, Any]) -> None:
+def show_ingested(result: dict[str, Any], *, as_json: bool = False) -> None:
     """The closing table of an ingest: where every file that was read has gone."""
+    if as_json:
+        console.answer(result, as_json=True, title="ingest")
+        return
     refused = result["quarantined"]
     rows = [
         ["read", result["read"], None],
@@ -109,6 +107,7 @@ def snapshot(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> Non
 
 def tile(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
     """Draw the global view and the detail tiles of every wafer of the snapshot."""
+    start_spread("tile", workspace, as_json=json)
     run_stage("tile", workspace, as_json=json)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspection import console
 
@@ -38,6 +40,24 @@ def run_stage(
             console.answer(result, as_json=as_json, title=name.replace("_", " "))
         else:
             shown(result)
+
+
+def start_spread(job: str, workspace: Path, source: str | None = None, *, as_json: bool) -> None:
+    """Become the flow ``job`` when this machine's settings name a Dask cluster to do it; else return."""
+    with console.errors(as_json=as_json):
+        from inspection.settings import Settings
+
+        if Settings().dask_address is not None:
+            start_flow(job, workspace, source, as_json=as_json)
+
+
+def start_flow(job: str, workspace: Path, source: str | None = None, *, as_json: bool) -> NoReturn:
+    """Become the flow ``job``: flows stand above the command line, so they are started, not imported."""
+    words = [sys.executable, "-m", "flows", job, "--workspace", str(workspace)]
+    words += ["--input", source] if source is not None else []
+    words += ["--json"] if as_json else []
+    sys.stdout.flush()
+    os.execv(sys.executable, words)  # noqa: S606 - no shell
 
 
 def show_left(title: str, what: str, lines: list[str]) -> None:

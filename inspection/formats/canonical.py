@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["INDEX_COLUMNS", "CanonicalWafer", "read_shard", "shard_index", "write_shard"]
+__all__ = ["INDEX_COLUMNS", "CanonicalWafer", "parts_of", "read_shard", "shard_index", "write_shard"]
 
 ROW_GROUP = 512
 _GROUP_BYTES = 64_000_000
@@ -91,6 +91,23 @@ def read_shard(path: Path, indices: Sequence[int] | None = None) -> Iterator[Can
             if group != held:
                 columns, held = to_columns(file.read_row_group(group)), group
             yield from_row(columns, at - int(begins[group]))
+
+
+def parts_of(path: Path, most: int) -> list[range]:
+    """All positions of a shard in parts of at most ``most`` wafers, none of them across two row groups.
+
+    Raises
+    ------
+    FormatError
+        As `read_shard`.
+    """
+    with _open(path) as file:
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    parts, begin = [], 0
+    for size in sizes:
+        parts += [range(at, min(at + most, begin + size)) for at in range(begin, begin + size, most)]
+        begin += size
+    return parts
 
 
 def shard_index(path: Path) -> pd.DataFrame:

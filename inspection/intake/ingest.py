@@ -83,6 +83,7 @@ def ingest(
     labels: Labels | None = None,
     progress: Callable[[int, int, int], None] | None = None,
     spread: Spread | None = None,
+    workers: int = 0,
     worth_bytes: int = WORTH_BYTES,
 ) -> IngestReport:
     """Give every claim its outcome.
@@ -100,7 +101,9 @@ def ingest(
     progress : callable (done, total, wafers), optional
         Files with their outcome, all files, and wafers taken in so far: one file may hold tens of thousands.
     spread : callable, optional
-        Reads the files elsewhere (other machines); default: ``ingest.workers`` processes of this one.
+        Reads the files elsewhere (other machines); default: ``workers`` processes of this one.
+    workers : int
+        Processes; 0 = one per core.
     worth_bytes : int
         Less than this is read in this process.
 
@@ -115,7 +118,7 @@ def ingest(
     intake = _Intake(workspace, store, Parser(workspace.canonical, params, read, recognise), report, len(claims), progress)
     sweep(workspace.canonical)
     if spread is None:
-        count = processes(params.ingest.workers, claims, worth_bytes)
+        count = processes(workers, claims, worth_bytes)
         spread = partial(read_in_processes, count=count) if count > 1 else partial(read_here, counted=intake.tell)
     for claim, parsed in read_surely(intake.parser, intake.unsettled(claims), spread):
         intake.settle(claim, parsed)

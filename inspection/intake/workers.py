@@ -13,7 +13,7 @@ import pickle
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import repeat
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,6 @@ _FILE_BYTES = 256 << 10
 """What a small file costs, as bytes of a large one: about 8 ms."""
 _BATCH_BYTES = 16 << 20
 """About half a second of work: what one task on another machine is given, since starting a task costs a tenth of that."""
-_WAVE = 256
 _START_TRIES = 3
 _READY = "ready"
 
@@ -48,7 +47,7 @@ def processes(workers: int, claims: Iterable[Claim], worth_bytes: int = WORTH_BY
     Parameters
     ----------
     workers : int
-        ``ingest.workers`` of params.yaml; 0 = one per core that this process may use.
+        0 = one per core that this process may use.
     worth_bytes : int
         Less than this is read in this process.
     """
@@ -86,17 +85,13 @@ def read_surely(parser: Parser, claims: Iterable[Claim], spread: Spread) -> Iter
         sweep(parser.canonical)
 
 
-def spread_by(read_batches: Callable[[list[list[Claim]]], list[list[Parsed] | None]]) -> Spread:
-    """A spread over machines: ``read_batches`` reads many batches at once; None = the process of that batch died.
+def read_by(read_batches: Callable[[Iterable[list[Claim]]], Iterator[tuple[list[Claim], list[Parsed] | None]]]) -> Spread:
+    """A spread over machines: ``read_batches`` reads many batches at once; None = the process of that batch died."""
 
-    One call gets at most ``_WAVE`` batches, which bounds what is held of their rows.
-    """
-
-    def spread(_parser: Parser, claims: Iterable[Claim]) -> Iterator[tuple[Claim, Parsed | None]]:
-        batches = _batches(claims)
-        while wave := list(islice(batches, _WAVE)):
-            for batch, answer in zip(wave, read_batches(wave), strict=True):
-                yield from zip(batch, repeat(None) if answer is None else answer)  # noqa: B905 - one answer per file, or none at all
+    def spread(parser: Parser, claims: Iterable[Claim]) -> Iterator[tuple[Claim, Parsed | None]]:
+        for batch, answer in read_batches(_batches(claims)):
+            yield from zip(batch, repeat(None) if answer is None else answer)  # noqa: B905 - one answer per file, or none at all
+        sweep(parser.canonical)  # of processes that died unnoticed: the engine gave their batch to another
 
     return spread
 
@@ -141,7 +136,7 @@ def read_in_processes(parser: Parser, claims: Iterable[Claim], count: int) -> It
                 if starts >= _START_TRIES * count:
                     raise EngineError(
                         f"Cannot read files in other processes: expected them to start, got {worker.exit_code()}. "
-                        "Set ingest.workers to 1 in params.yaml, then run the same command again; nothing is half done."
+                        "Set INSPECTION_WORKERS=1, then run the same command again; nothing is half done."
                     )
                 if not worker.is_ready:  # it died before it had the file in hand: the file is not to blame
                     claim = worker.claim

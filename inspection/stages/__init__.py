@@ -7,9 +7,10 @@ Every stage may be called again at any time: what is done is not done twice, and
 Rooms are wired together here and nowhere else; heavy imports stay inside the stage that needs them.
 """
 
-from inspection.stages.intake import history, ingest, quarantine_list, quarantine_release, quarantine_show, read_claims, spread_by
+from inspection.stages.intake import history, ingest, quarantine_list, quarantine_release, quarantine_show, read_by, read_claims
 from inspection.stages.learning import (
     TRAINING_STAGES,
+    draw_by,
     dvc_stage,
     evaluate,
     materialise,
@@ -31,6 +32,7 @@ __all__ = [
     "TRAINING_STAGES",
     "alerts",
     "classify",
+    "draw_by",
     "dvc_stage",
     "enqueue",
     "evaluate",
@@ -45,6 +47,7 @@ __all__ = [
     "quarantine_list",
     "quarantine_release",
     "quarantine_show",
+    "read_by",
     "read_claims",
     "register",
     "require_input",
@@ -54,7 +57,6 @@ __all__ = [
     "simulate_fab",
     "snapshot",
     "split",
-    "spread_by",
     "status",
     "tile",
     "train",

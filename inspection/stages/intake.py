@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inspection.settings import Settings
 from inspection.stages.place import open_store, require_input, require_workspace, silent, told
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def ingest(
         )  # fmt: skip
         done = take_in(
             landing.claims, workspace, store, params, table.read,
-            recognise=table.recognise, labels=labels, spread=spread,
+            recognise=table.recognise, labels=labels, spread=spread, workers=Settings().workers,
             progress=lambda files, total, wafers: report(files, total, f"files, {wafers:,} wafers"),
         )  # fmt: skip
     return _counts(landing, done, left)
@@ -81,9 +82,9 @@ def read_claims(workspace: Workspace, params: Params, claims: Sequence[Claim]) -
     return [parser.parse(claim) for claim in claims]
 
 
-def spread_by(read_batches: Callable[[list[list[Claim]]], list[list[Parsed] | None]]) -> Spread:
-    """``spread`` of :func:`ingest` for an engine that reads many batches of files at once."""
-    from inspection.intake.workers import spread_by as made
+def read_by(read_batches: Callable[[Iterable[list[Claim]]], Iterator[tuple[list[Claim], list[Parsed] | None]]]) -> Spread:
+    """``spread`` of :func:`ingest` for an engine that reads many batches of files at once: (batch, answer) of each, None = died."""
+    from inspection.intake.workers import read_by as made
 
     return made(read_batches)
 

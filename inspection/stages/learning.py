@@ -25,9 +25,12 @@ from inspection.stages.place import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from inspection.params import Params
     from inspection.settings import Workspace
     from inspection.stages.place import Report
+    from inspection.views.shards import Drawing, Drawn, Spread
 
 TRAINING_STAGES = STAGES
 """The DVC stages in their order."""
@@ -92,19 +95,34 @@ def validate_snapshot(workspace: Workspace, params: Params, *, report: Report = 
     return result
 
 
-def tile(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """data/wafers.parquet -> data/views: global view and detail tiles of every wafer, packed; no defect is lost."""
-    from inspection.formats.canonical import read_shard, shard_index
+def tile(workspace: Workspace, params: Params, *, report: Report = silent, spread: Spread | None = None) -> dict[str, Any]:
+    """data/wafers.parquet -> data/views: global view and detail tiles of every wafer, packed; no defect is lost.
+
+    ``spread`` has the parts drawn elsewhere, see :func:`inspection.views.shards.write_views`; default: by processes of this machine.
+    """
+    from inspection.formats.canonical import shard_index
+    from inspection.views.processes import spread_over
     from inspection.views.renderer import ViewSpec
     from inspection.views.shards import write_views
 
     shard = workspace.data / "wafers.parquet"
     require_made(shard, FROM_SNAPSHOT)
-    kinds = shard_index(shard)["kind"]
-    recipe = params.tile.points if (kinds == "points").any() else params.tile.dies
+    index = shard_index(shard)
+    recipe = params.tile.points if (index["kind"] == "points").any() else params.tile.dies
     spec = ViewSpec(recipe.size_px, recipe.tiles, recipe.tile_px, recipe.tile_mm)
-    maps = (entry.wafer.map for entry in read_shard(shard))
-    return {**write_views(workspace.data / "views", maps, len(kinds), spec, partial(told, report, "wafers")), "spec": spec.to_dict()}
+    spread = spread or spread_over(index, Settings().workers)
+    drawn = write_views(workspace.data / "views", shard, spec, spread, partial(told, report, "wafers"))
+    return {**drawn, "spec": spec.to_dict()}
+
+
+def draw_by(draw_pieces: Callable[[Iterable[tuple[Drawing, range]]], Iterator[tuple[tuple[Drawing, range], Drawn | None]]]) -> Spread:
+    """``spread`` of :func:`tile` for an engine that draws many parts at once: (piece, answer) of each, None = died."""
+
+    def spread(drawing: Drawing, parts: Iterable[range]) -> Iterator[tuple[range, Drawn | None]]:
+        for (_, part), drawn in draw_pieces((drawing, part) for part in parts):
+            yield part, drawn
+
+    return spread
 
 
 def split(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from inspection.intake import quarantine
 from inspection.intake.ingest import ingest
 from inspection.intake.labels import beside, read_labels
 from inspection.intake.landing import claim
-from inspection.params import Ingest, Params
+from inspection.params import Params
 from inspection.settings import Workspace
 from inspection.store.database import Store
 
@@ -84,12 +84,12 @@ def traced(act, root: Path, deadly: int) -> None:
 
 def live(landing: Path, root: Path, workers: int) -> None:
     """Each folder of ``landing`` is a delivery: ingested, then what was refused by physics is released, and at the end all again."""
-    workspace, params = Workspace(root), Params(ingest=Ingest(workers=workers))
+    workspace, params = Workspace(root), Params()
     workspace.root.mkdir(parents=True, exist_ok=True)
     with Store(f"sqlite:///{workspace.store}") as store:
         for delivery in (*sorted(landing.iterdir()), landing):
             claims = claim(delivery, workspace, store, params.ingest, settle_s=0.0)
-            ingest(claims, workspace, store, params, read_lines, worth_bytes=0 if workers > 1 else 1 << 40)
+            ingest(claims, workspace, store, params, read_lines, workers=workers, worth_bytes=0)
             for one in quarantine.list(workspace, store):
                 if one.reason["code"] == "wafer.outside" and delivery != landing:
                     quarantine.release(workspace, store, one.sha256)

@@ -19,10 +19,6 @@ from inspection.settings import Workspace
 from inspection.store.database import Store
 
 
-def with_workers(count):
-    return Params(ingest=Ingest(workers=count))
-
-
 def fill(landing, files=12):
     rng = np.random.default_rng(0)
     for number in range(files):
@@ -39,10 +35,10 @@ def taken_in(landing, root, count, read=read_lines):
     """Ingest ``landing`` with ``count`` processes, however little it is; the report and all that it leaves."""
     workspace = Workspace(root)
     workspace.root.mkdir(parents=True)
-    params = with_workers(count)
+    params = Params()
     with Store(f"sqlite:///{workspace.store}") as store:
         claims = claim(landing, workspace, store, params.ingest, settle_s=0.0)
-        report = ingest(claims, workspace, store, params, read, worth_bytes=0)
+        report = ingest(claims, workspace, store, params, read, workers=count, worth_bytes=0)
         reasons = {one.name: one.reason["code"] for one in quarantine.list(workspace, store)}
     return report, reasons, outcome(root)
 
@@ -91,10 +87,10 @@ def test_a_reader_that_fails_by_itself_quarantines_nothing(landing, workspace, s
     fill(landing, 3)
     claims = claim(landing, workspace, store, Ingest(), settle_s=0.0)
     with pytest.raises(EngineError, match="never so"):
-        ingest(claims, workspace, store, with_workers(2), read_wrongly, worth_bytes=0)
+        ingest(claims, workspace, store, Params(), read_wrongly, workers=2, worth_bytes=0)
     assert quarantine.list(workspace, store) == ()
     assert len(waiting(workspace, store)) == len(claims)
-    assert ingest(claims, workspace, store, with_workers(1), read_lines).files == 3
+    assert ingest(claims, workspace, store, Params(), read_lines, workers=1).files == 3
 
 
 @pytest.mark.slow
@@ -103,7 +99,7 @@ def test_processes_that_cannot_start_are_an_engine_error(landing, workspace, sto
     claims = claim(landing, workspace, store, Ingest(), settle_s=0.0)
     resource_tracker.ensure_running()  # multiprocessing's own helper: it must not be the first that cannot start
     monkeypatch.setenv("PYTHONHOME", "/nonexistent")  # no interpreter starts with it
-    with pytest.raises(EngineError, match=r"ingest\.workers"):
+    with pytest.raises(EngineError, match="INSPECTION_WORKERS=1"):
         list(read_in_processes(Parser(workspace.canonical, Params(), read_lines), claims, 1))
 
 
@@ -118,4 +114,4 @@ def test_small_inputs_are_read_in_this_process(landing, workspace, store):
 
 
 def test_nothing_to_read_starts_nothing(workspace, store):
-    assert ingest([], workspace, store, with_workers(4), read_lines, worth_bytes=0).files == 0
+    assert ingest([], workspace, store, Params(), read_lines, workers=4, worth_bytes=0).files == 0
