@@ -51,7 +51,13 @@ def _answers(name: str, address: str, work: Any, fixed: tuple[Any, ...], wave: l
     def over_machines_flow() -> list[Any]:  # without parameters, which would go to Prefect's server
         return [_outcome(name, future) for future in [work.submit(*fixed, piece) for piece in wave]]
 
-    return over_machines_flow()
+    try:
+        return over_machines_flow()
+    except OSError as error:  # Dask's words for a cluster that is not there, or goes away
+        raise EngineError(
+            f"Cannot {name}: expected a Dask scheduler at {address} (INSPECTION_DASK_ADDRESS), got {error}. Start it, or unset the "
+            "variable to work on this machine alone; then run the same command again: nothing is half done."
+        ) from error
 
 
 def _outcome(name: str, future: Any) -> Any:

@@ -32,6 +32,23 @@ def test_a_dask_cluster_that_loses_a_machine_leaves_the_same_shards_views_and_nu
     assert {"read over machines", "draw over machines"} <= flow_names(tmp_path / "far")
 
 
+@pytest.mark.slow
+def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("prefect_dask")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "wafer.csv").write_text("x_um,y_um\n1,2\n", encoding="utf-8")
+    env = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "INSPECTION_DASK_ADDRESS": "tcp://127.0.0.1:9",
+        "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s",
+    }
+    command = [sys.executable, "-m", "inspection.cli", "ingest", "in", "--workspace", "ws"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1
+    assert "INSPECTION_DASK_ADDRESS" in done.stderr
+    assert "tcp://127.0.0.1:9" in done.stderr
+
+
 def flow_names(workspace: Path) -> set[str]:
     import sqlite3
 
