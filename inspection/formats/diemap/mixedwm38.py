@@ -4,9 +4,9 @@
 (k names, as text) and ``row`` (n places in an ordered source). There are no lots.
 
 A wafer's label is the names of its patterns in the order of the columns, joined by ``+`` (``Center+Scratch``), and `NORMAL` where no flag
-is set. Each combination is a class of its own for training: the archive's labels make the classes, and one that ``params.yaml`` does not
-list follows from its patterns (`wafer.taxonomy.choose`). 105 of the published maps, all Near_full, hold one die of value 3 each; it is taken as failed,
-as the users of the set agreed on, and a note says so.
+is set. Each combination is a class of its own; one that ``params.yaml`` does not list follows from its patterns
+(`wafer.taxonomy.choose`). 105 of the published maps, all Near_full, hold one die of value 3 each; it is taken as failed, as the users of
+the set agreed on, and a note says so.
 
 References
 ----------
