@@ -97,7 +97,7 @@ def collect(data: bytes, limits: Ingest, notes: list[str]) -> list[RawWafer]:
         if record.name == "defectrecordspec":
             spec = _spec(data, record, tokens, wafer.fields.get("tiffspec", []), notes)
             continue
-        if _begins_wafer(wafer, record):
+        if _begins_wafer(wafer, record, tokens):
             done.append(wafer)
             wafer = wafer.next(record.at)
             if len(done) >= limits.max_wafers:
@@ -150,10 +150,10 @@ def _words(data: bytes, record: Record) -> list[str]:
     return words(raw if record.closed else raw.rstrip().removesuffix(b";"))
 
 
-def _begins_wafer(wafer: RawWafer, record: Record) -> bool:
+def _begins_wafer(wafer: RawWafer, record: Record, tokens: list[str]) -> bool:
     """Whether ``record`` belongs to the next wafer: a second WaferID, or a wafer's own field behind the summary or for the second time."""
     if record.name == "waferid":
-        return wafer.named or bool(wafer.lists)
+        return bool(wafer.lists) or (wafer.named and tokens != wafer.fields["waferid"])
     return record.name in _OPENING and (wafer.closed or (bool(wafer.lists) and record.name in wafer.said))
 
 

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inspection.errors import FormatError
 from inspection.formats.klarf.rowtext import missing, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from inspection.formats.klarf.images import RowForm
     from inspection.formats.klarf.rowtext import Tokens
+    from inspection.params import Ingest
 
 INTEGER_COLUMNS = frozenset(
     [
@@ -121,3 +123,39 @@ def whole_numbers(values: NDArray[np.float64]) -> NDArray:
         return values
     largest = np.abs(values).max()
     return values if largest >= 2**53 else values.astype(np.int32 if largest < 2**31 else np.int64)
+
+
+def length(columns: Mapping[str, NDArray]) -> int:
+    """Number of rows."""
+    return max(map(len, columns.values()), default=0)
+
+
+def none() -> dict[str, NDArray]:
+    """The columns of a wafer that has no list."""
+    return {name: np.empty(0) for name in ("XINDEX", "YINDEX", "XREL", "YREL")}
+
+
+def concatenated(parts: Sequence[Mapping[str, NDArray]]) -> dict[str, NDArray]:
+    """The columns of several lists, one after the other; a column that not all lists with rows have is left out."""
+    parts = [part for part in parts if length(part)] or list(parts[:1])
+    if len(parts) < 2:
+        return dict(parts[0]) if parts else none()
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if all(name in part for part in parts)}
+
+
+def check_count(defects: int, limits: Ingest, where: str) -> None:
+    """Hold the number of defects of a wafer against ``limits.max_defects``.
+
+    Raises
+    ------
+    FormatError
+        ``klarf.defects``.
+    """
+    if defects > limits.max_defects:
+        raise FormatError(
+            "klarf.defects",
+            where=where,
+            expected=f"at most {limits.max_defects} defects",
+            got=defects,
+            action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
+        )

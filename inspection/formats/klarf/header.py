@@ -99,11 +99,10 @@ def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> W
         notes.append(f"no time: ResultTimestamp is `{' '.join(at)[:40]}`")
     written_at = timestamp(_first(fields, "filetimestamp"))
     tool, chamber = _equipment(fields)
-    slot = _first(fields, "slot", "slotid", "slotnumber")
     return WaferInfo(
         lot=_one(fields, "lotid") or "",
         wafer=_one(fields, "waferid") or "",
-        slot=int(slot[0]) if slot and re.fullmatch(r"[+-]?\d{1,9}", slot[0]) else None,
+        slot=slot(fields),
         product=_one(fields, "deviceid", "product", "productid"),
         layer=_one(fields, "stepid"),
         tool=tool,
@@ -113,6 +112,12 @@ def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> W
         diameter_mm=size.diameter_mm(fields.get("samplesize", []), notes, units_per_um, where),
         written_at=None if written_at == _UNSET else written_at,
     )
+
+
+def slot(fields: Fields) -> int | None:
+    """Slot of the cassette; None where the file says none."""
+    said = _first(fields, "slot", "slotid", "slotnumber")
+    return int(said[0]) if said and re.fullmatch(r"[+-]?\d{1,9}", said[0]) else None
 
 
 def _equipment(fields: Fields) -> tuple[str | None, str | None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.klarf.columns import Columns
+from inspection.formats.klarf.columns import Columns, check_count, concatenated, length
 from inspection.formats.klarf.images import Layout, RowForm, Spec, on_lines, row_starts, tokens_of
 from inspection.formats.klarf.rowtext import Tokens, is_long, line_end, tokenise
 from inspection.formats.klarf.tokens import has_noise, line_of, text, without_noise
@@ -74,19 +74,12 @@ class _Run:
             return None
         return Columns(_places(self.spec, layout)).stream(self.raw, RowForm.of(self.spec, layout), most)
 
-    def columns(self, data: bytes, layout: Layout | None, most: int) -> dict[str, NDArray]:
-        """Columns of the list, whose rows have the chosen ``layout``."""
+    def columns(self, data: bytes, layout: Layout | None, limits: Ingest, before: int) -> dict[str, NDArray]:
+        """Columns of the list, whose rows have the chosen ``layout``; the wafer has ``before`` defects already."""
         if not self.starts and not self.fitting([layout]):
             raise _unfit(data, self)
         starts = self.starts[layout]
-        if len(starts) - 1 > most:
-            raise FormatError(
-                "klarf.defects",
-                where=line_of(data, self.at),
-                expected=f"at most {most} defects",
-                got=len(starts) - 1,
-                action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
-            )
+        check_count(before + len(starts) - 1, limits, f"DefectList at {line_of(data, self.at)}")
         return Columns(_places(self.spec, layout)).take(self.tokens, starts)
 
 
@@ -116,10 +109,10 @@ class DefectLists:
         """Lists under one spec that are still to be read."""
         return [run for wafer in self.runs for run in wafer if run.spec == spec]
 
-    def columns(self, data: bytes, wafer: int, limits: Ingest) -> dict[str, NDArray]:
+    def columns(self, data: bytes, wafer: int, limits: Ingest, before: int = 0) -> dict[str, NDArray]:
         """Columns of all lists of one wafer, one after the other; a column that not all of them have is left out.
 
-        The lists are gone afterwards: text and columns are not kept twice.
+        The lists are gone afterwards: text and columns are not kept twice. ``before``: so many defects the wafer has already.
 
         Raises
         ------
@@ -127,27 +120,21 @@ class DefectLists:
             ``klarf.rows``: rows of another width; ``klarf.defects``: more defects than ``limits.max_defects``.
         """
         parts: list[dict[str, NDArray]] = []
-        left = limits.max_defects
         for run in self.runs[wafer]:
-            parts.append(self._columns(data, run, left))
-            left -= max(map(len, parts[-1].values()), default=0)
+            parts.append(self._columns(data, run, limits, before))
+            before += length(parts[-1])
         self.runs[wafer] = []
-        if not parts:
-            return {n: np.empty(0) for n in ("XINDEX", "YINDEX", "XREL", "YREL")}
-        if len(parts) == 1:
-            return parts[0]
-        shared = [n for n in parts[0] if all(n in p for p in parts)]
-        return {n: np.concatenate([p[n] for p in parts]) for n in shared}
+        return concatenated(parts)
 
-    def _columns(self, data: bytes, run: _Run, most: int) -> dict[str, NDArray]:
+    def _columns(self, data: bytes, run: _Run, limits: Ingest, before: int) -> dict[str, NDArray]:
         layouts = self.layouts[run.spec]
-        found = run.stream(layouts[0], most)
+        found = run.stream(layouts[0], limits.max_defects - before)
         # Layouts that agreed on the first rows agree on all of them if no row has an image.
         if found is not None and (len(layouts) == 1 or ("IMAGECOUNT" in found and not found["IMAGECOUNT"].any())):
             return found
         if len(layouts) > 1:
             layouts[:] = [_vote(data, run.spec, self.of(run.spec))]
-        return run.columns(data, layouts[0], most)
+        return run.columns(data, layouts[0], limits, before)
 
 
 def _places(spec: Spec, layout: Layout | None) -> dict[str, int]:

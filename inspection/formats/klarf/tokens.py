@@ -34,10 +34,13 @@ def load(path: Path, limits: Ingest) -> bytes:
     Raises
     ------
     FormatError
-        ``file.size``: larger than the limit.
+        ``file.size``: larger than the limit; ``klarf.truncated``: no EndOfFile.
     """
     check_size(path, limits)
-    return path.read_bytes()
+    data = path.read_bytes()
+    if not has_end(data):
+        raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
+    return data
 
 
 def with_points(data: bytes) -> tuple[bytes, list[str]]:
@@ -102,6 +105,11 @@ def truncated(data: bytes, at: int, expected: str, got: str) -> FormatError:
         got=got,
         action="The file is cut or still being written: hand it in again when it is complete.",
     )
+
+
+def wrong_version(where: str, expected: str, got: str) -> FormatError:
+    """The one error for a version that nobody has read."""
+    return FormatError("klarf.version", where=where, expected=expected, got=got, action="Let the tool export KLARF 1.2 or 1.8.")
 
 
 def refuse_trailing(data: bytes, at: int) -> None:
