@@ -411,8 +411,49 @@ def test_a_mark_behind_the_last_summary_turns_the_wafer_before_it(read):
     np.testing.assert_array_equal(found.map.xy_um, expected.map.xy_um)
 
 
-def test_a_semicolon_in_an_unquoted_text_is_refused_and_loses_no_row(read):
-    rows = tuple(f"{i} 1{i} 2{i} 0 0 1 1 1 1 0 1 a;b" for i in range(1, 9))
-    content = sample.klarf12(rows, "DEFECTID XREL YREL XINDEX YINDEX XSIZE YSIZE DEFECTAREA DSIZE CLASSNUMBER TEST REMARK")
-    with pytest.raises(FormatError, match=r"klarf\.(syntax|rows)"):
+REMARKED = {
+    "no images": ("DEFECTID XREL YREL XINDEX YINDEX XSIZE YSIZE DEFECTAREA DSIZE CLASSNUMBER TEST REMARK", "1 1 1 1 0 1"),
+    "few columns": ("DEFECTID XREL YREL XINDEX YINDEX REMARK", ""),
+    "no defect numbers": ("XREL YREL XINDEX YINDEX REMARK", None),
+    "own count": ("DEFECTID XREL YREL XINDEX YINDEX IMAGECOUNT IMAGELIST REMARK", "{n} {n} {images}"),
+    "no own count": ("DEFECTID XREL YREL XINDEX YINDEX IMAGECOUNT IMAGELIST REMARK", "{n} {images}"),
+    "left out at zero": ("DEFECTID XREL YREL XINDEX YINDEX IMAGECOUNT IMAGELIST REMARK", "{n} {own} {images}"),
+}
+
+
+def remarked(columns, remarks, blank):
+    """A file whose last column is text, with its list by itself between line breaks or on one line with all records."""
+    names, middle = REMARKED[columns]
+    rows = []
+    for i, remark in enumerate(remarks, start=1):
+        n = i % 3
+        cells = (middle or "").format(n=n, own=n or "", images=" ".join(f"{k + 1} 0" for k in range(n)))
+        rows.append(" ".join(f"{i if middle is not None else ''} 1{i} 2{i} 0 0 {cells} {remark}".split()))
+    text = sample.klarf12(rows, names)
+    return text if blank == "\n" else re.sub(r"\s*\n\s*", " ", text).strip()
+
+
+@pytest.mark.parametrize("blank", ["\n", " "])
+@pytest.mark.parametrize("columns", REMARKED)
+@pytest.mark.parametrize("cut", [{0}, {3}, {7}, {1, 4}, set(range(8)), {6, 7}])
+def test_a_semicolon_in_an_unquoted_text_is_refused_and_loses_no_row(read, columns, blank, cut):
+    content = remarked(columns, ["a;b" if i in cut else "c" for i in range(8)], blank)
+    with pytest.raises(FormatError, match=r"klarf\.(syntax|rows)") as caught:
         read(content)
+    assert caught.value.reason.action
+
+
+def test_a_cut_that_only_numbers_follow_shows_in_the_summary(read):
+    content = remarked("few columns", ["c", "a;b", "7"], " ")
+    assert [n for n in read(content)[0].notes if n.startswith("summary: test 1 declares NDEFECT 3, the list holds 2")]
+
+
+@pytest.mark.parametrize("behind", ["", 'OperatorID "x"; ', "Shift 3; ", "Extra 4 1 2 3 4; ", "Limits 1.5 2.5 3.5; "])
+@pytest.mark.parametrize("columns", REMARKED)
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(remarks=st.lists(st.sampled_from(("small", '"a;b"', '"big; one"', "NA", "7")), min_size=1, max_size=9))
+def test_a_file_in_one_line_is_read_with_any_record_behind_its_list(read, columns, behind, remarks):
+    content = remarked(columns, remarks, " ")
+    (wafer,) = read(content.replace("SummarySpec", behind + "SummarySpec"))
+    assert wafer.map.defects == len(remarks)
+    assert wafer.notes == ()
