@@ -38,6 +38,15 @@ def refused(read, content, code, limits=LIMITS):
     return caught.value.reason
 
 
+def outcome(read, content):
+    """The one wafer of a file, or the code of its refusal."""
+    try:
+        (wafer,) = read(content)
+    except FormatError as error:
+        return error.reason.code
+    return wafer
+
+
 def naive_places(content):
     """Ten lines that know nothing of the reader: constant-width rows, one per line."""
     number = {k: [float(v) for v in re.search(rf"{k} ([^;]+);", content)[1].split()] for k in ("DiePitch", "SampleCenterLocation")}
@@ -457,3 +466,57 @@ def test_a_file_in_one_line_is_read_with_any_record_behind_its_list(read, column
     (wafer,) = read(content.replace("SummarySpec", behind + "SummarySpec"))
     assert wafer.map.defects == len(remarks)
     assert wafer.notes == ()
+
+
+@pytest.mark.parametrize("blank", ["\n", " "])
+@pytest.mark.parametrize("columns", REMARKED)
+def test_a_list_that_ends_early_at_any_word_is_refused_or_noted(read, columns, blank):
+    """A file that was cut and closed again: within a row it fits no rows, between two rows the summary counts more."""
+    content = remarked(columns, ["c"] * 5, blank)
+    whole = len(read(content)[0].map.xy_um)
+    begin, end = content.index("DefectList") + 10, content.index(";", content.index("DefectList"))
+    for word in re.finditer(r"\s(?=\S)", content[begin:end]):
+        found = outcome(read, content[: begin + word.start()] + content[end:])
+        if found != "klarf.rows":
+            assert found.map.defects < whole
+            assert [n for n in found.notes if n.startswith("summary: test 1 declares NDEFECT 5, the list holds")]
+
+
+IMAGED = "DEFECTID XREL YREL XINDEX YINDEX IMAGECOUNT IMAGELIST"
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "got"),
+    [
+        (["1 1.5 2.5 0 0 0 0", "2 1.5 2.5 0 0 1 0"], "n times 2 tokens", "row 2 at line 30: IMAGECOUNT is 1, its IMAGELIST says 0"),
+        (["1 1.5 2.5 0 0 1 0", "2 1.5 2.5 0 0 1 0"], "n times 2 tokens", "row 1 at line 29: IMAGECOUNT is 1, its IMAGELIST says 0"),
+        (["1 1.5 2.5 0 0 1 1 0", "2 1.5 2.5 0 0 1 0"], "n times 2 tokens", "row 2 at line 30: IMAGECOUNT is 1, its IMAGELIST has 1 of 2"),
+        (
+            ["1 1.5 2.5 0 0 0 0", "2 1.5 2.5 0 0 9 9 1 0"],
+            "n times 2 tokens",
+            "row 2 at line 30: IMAGECOUNT is 9, its IMAGELIST has 2 of 18",
+        ),
+        (["1 1.5 2.5 0 0 0 0", "2 1.5 2.5 0 0 -1 0"], "n times 2 tokens", "row 2 at line 30: IMAGECOUNT is -1"),
+        (["1 1.5 2.5 0.5 0 0 0", "2 1.5 2.5 0.5 0 0 0"], "7 columns", "row 1 at line 29: XINDEX is 0.5, no whole number"),
+        (["1 1.5 2.5 0 0 0 0", "2 1.5 2.5 0 0"], "7 columns", "row 2 at line 30: 5 of at least 7 tokens: `2 1.5 2.5 0 0`"),
+        (["1 1.5 2.5 0 0 0 0 2 1.5 2.5 0 0 1 0"], "n times 2 tokens", "row 2 at line 29: IMAGECOUNT is 1, its IMAGELIST says 0"),
+    ],
+)
+def test_rows_that_fit_no_columns_are_told_what_is_wrong_with_them(read, rows, expected, got):
+    reason = refused(read, sample.klarf12(rows, IMAGED), "klarf.rows")
+    assert expected in reason.expected
+    assert got in reason.got
+
+
+def test_a_row_of_another_width_is_shown(read):
+    rows = [*sample.ROWS, "4 10 20 0 0 1 2 2.5 1.5 0 1", sample.ROWS[0]]
+    rows = [r if r.startswith("4") else " ".join(r.split()[:9]) for r in rows]
+    reason = refused(read, sample.klarf12(rows, " ".join(sample.NAMES.split()[:9])), "klarf.rows")
+    assert "row 4 at line 32: 11 of 9 tokens: `4 10 20" in reason.got
+
+
+def test_lists_with_image_lists_of_two_kinds_are_told_so(read):
+    own, bare = ["1 1.5 2.5 0 0 1 1 1 0", "2 1.5 2.5 0 0 0 0"], ["1 1.5 2.5 0 0 1 1 0", "2 1.5 2.5 0 0 0"]
+    first, second = sample.klarf12(own, IMAGED, wafers=2).split('WaferID "W1";')
+    reason = refused(read, f'{first}WaferID "W1";{second.replace(own[0], bare[0]).replace(own[1], bare[1])}', "klarf.rows")
+    assert "in another way" in reason.got
