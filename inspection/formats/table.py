@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from inspection.errors import FormatError, InputNotFoundError, UnknownFormatError
 from inspection.formats import compressed
 from inspection.formats.diemap import archive, mixedwm38, npz_arrays, sinf, stdf, wm811k_pickle
+from inspection.formats.identity import check_wafer
 from inspection.formats.klarf import klarf1, klarf18
 
 if TYPE_CHECKING:
@@ -170,11 +171,11 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     InputNotFoundError, UnknownFormatError
         As `recognise`.
     FormatError
-        The content is not what its format says, or is beyond ``limits``.
+        The content is not what its format says, or is beyond ``limits``; ``file.identity``: a name longer than any is.
     """
     found = recognise(path)
     try:
-        yield from found.read(path, limits)
+        yield from (check_wafer(wafer, f"{path.name}, wafer {wafer.index}") for wafer in found.read(path, limits))
     except MemoryError as error:
         raise FormatError(
             "file.memory",

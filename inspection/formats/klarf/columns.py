@@ -59,6 +59,10 @@ INTEGER_COLUMNS = frozenset(
 )
 
 
+_MOST_TEXT = 128 << 20
+"""Bytes that a column of texts may take beside twice those of its list: all its cells are as wide as the longest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """What the columns of a list are.
@@ -112,7 +116,17 @@ class Columns:
             if all(not np.isnan(v) or missing(w) or w == self.absent for w, v in numbers.items()):
                 column[odd] = [numbers[w] for w in words]
                 return column
-        return np.array(tokens.texts(at), dtype=np.str_)
+        words = tokens.texts(at)
+        longest, most = max(map(len, words), default=0), _MOST_TEXT + 2 * len(tokens.raw)
+        if longest * len(words) * 4 > most:
+            raise FormatError(
+                "klarf.text",
+                where=f"the texts of {len(words)} defects",
+                expected=f"at most {most // (4 * len(words))} characters in each, for {most / 2**20:.0f} MiB together",
+                got=f"{longest} characters",
+                action="Export the list without its column of long texts.",
+            )
+        return np.array(words, dtype=np.str_)
 
 
 def whole_numbers(values: NDArray[np.float64]) -> NDArray:
