@@ -35,7 +35,7 @@ def load(path: Path, limits: Ingest) -> bytes:
     """Whole content of ``path``, after its size was held against ``limits.max_file_mb``.
 
     The text is kept until the last wafer is made, as wafers and image layouts depend on what stands far behind them; it is never copied,
-    save where decimal commas or file names stand between its numbers. So a file takes its own size and two to three times the arrays
+    save where decimal commas or file names stand between its numbers. So a file takes its own size and one to four times the arrays
     that it gives (five with a column of texts), and one whose text does not fit in memory is refused, ``file.memory``. It is read and
     not mapped: mapped pages count as resident all the same.
 
