@@ -181,6 +181,50 @@ def _unended(rng: Generator, whole: str) -> str:
     return whole[:begin] + whole[at + 1 :]
 
 
+def section(whole: str) -> tuple[int, int]:
+    """Where the file speaks of its wafer."""
+    if whole.startswith("Record"):
+        return whole.index("Record WaferRecord"), whole.index("    Field DeviceID")
+    return whole.index("WaferID"), whole.index("EndOfFile")
+
+
+def again(change: Callable[[Generator, str], str]) -> Damage:
+    """The wafer is in the file a second time, changed."""
+
+    def act(rng: Generator, whole: str) -> str:
+        other = change(rng, whole)
+        begin, end = section(other)
+        at = section(whole)[1]
+        return whole[:at] + other[begin:end] + whole[at:]
+
+    return text(act)
+
+
+def _one_elsewhere(rng: Generator, whole: str) -> str:
+    klarf = Klarf.of(whole)
+    row = klarf.rows[rng.integers(len(klarf.rows))]
+    row[XREL] = f"{float(row[XREL]) / 2:.9g}"
+    return klarf.text()
+
+
+def _without_some(rng: Generator, whole: str) -> str:
+    klarf = Klarf.of(whole)
+    klarf.rows = _lost(rng, klarf.rows)
+    return klarf.text()
+
+
+def _long_name(rng: Generator, whole: str) -> str:
+    name = rng.choice(["LotID", "WaferID", "StepID", "DeviceID"])
+    name = {"LotID": "LotRecord", "WaferID": "WaferRecord"}.get(name, name) if whole.startswith("Record") else name
+    return re.sub(rf'({name} (?:1 \{{)?)"[^"]*"', rf'\1"{"N" * int(rng.integers(300, 2 * 10**6))}"', whole, count=1)
+
+
+def _one_line_cut(rng: Generator, whole: str) -> str:
+    klarf = Klarf.of(re.sub(r"\n ", "\n", whole))
+    klarf.rows[-1] = klarf.rows[-1][: int(rng.integers(1, len(klarf.rows[-1])))]
+    return re.sub(r"\s*\n\s*", " ", klarf.text())
+
+
 CUT = "klarf.truncated"
 BOTH = [
     ("cut in the middle", cut(), CUT),
@@ -213,6 +257,9 @@ BOTH = [
         "klarf.version",
     ),
     ("in UTF-16", content(_utf16), "format.unknown"),
+    ("a wafer twice, with a defect at two places", again(_one_elsewhere), "klarf.wafer_twice"),
+    ("a wafer twice, and alike", again(_without_some), "wafer twice:", NOTED),
+    ("a name without end", text(_long_name), "file.identity"),
     ("two files joined", content(_joined), ("klarf.trailing", "klarf.syntax")),
     ("rows lost, the summary says so", in_rows(_lost), "summary:", NOTED),
     ("a place on another die than the row's", in_rows(_off_die), "off die:", NOTED),
@@ -220,6 +267,8 @@ BOTH = [
 MIRRORED = [("mirrored against its test plan", in_rows(_mirrored), "wafer.orientation")]
 
 LINES = [
+    ("in one line, and cut within a row", text(_one_line_cut), "klarf.rows"),
+    ("no summary", text(lambda _, t: re.sub(r"SummaryList[^;]*;", "", t)), "no summary:", NOTED),
     ("no `;` behind the list, and rows lost", text(_unended), ("klarf.rows", CUT)),
     ("no DefectRecordSpec", text(lambda _, t: re.sub(r"DefectRecordSpec[^;]*;\n", "", t)), "klarf.syntax"),
     ("no DefectList", text(lambda _, t: re.sub(r"DefectList\n[^;]*;\n", "", t)), "klarf.no_defect_list"),
@@ -260,6 +309,8 @@ LINES = [
 ]
 
 NESTED = [
+    ("no summary", replaced("Record SummaryRecord", "Record OtherRecord"), "no summary:", NOTED),
+    ("a false count of columns", text(lambda rng, t: re.sub(r"Columns 11", f"Columns {rng.integers(12, 10**9)}", t)), "spec:", NOTED),
     (
         "fewer rows than declared",
         text(lambda rng, t: re.sub(r"(List DefectList.*?Data) \d+", rf"\1 {rng.integers(300, 10**6)}", t, flags=re.DOTALL)),
