@@ -79,7 +79,7 @@ STDF = [
     (
         "a false count of parts",
         every(WRR, lambda rng, mark, body: body[:6] + struct.pack(f"{mark}I", rng.integers(10**6, 10**9)) + body[10:]),
-        "WRR says",
+        "part count: WRR says",
         NOTED,
     ),
 ]
