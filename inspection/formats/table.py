@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from inspection.errors import FormatError, InputNotFoundError, UnknownFormatError
 from inspection.formats import compressed
 from inspection.formats.diemap import archive, mixedwm38, npz_arrays, sinf, stdf, wm811k_pickle
+from inspection.formats.encoding import wide_text
+from inspection.formats.identity import check_wafer
 from inspection.formats.klarf import klarf1, klarf18
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def recognise(path: Path) -> Format:
     InputNotFoundError
         No such file.
     UnknownFormatError
-        ``format.empty``: no bytes; ``format.unknown``: no format recognises it.
+        ``format.empty``: no bytes; ``format.unknown``: no format recognises it, with a hint where it is UTF-16 text.
     FormatError
         ``compressed.damaged``; ``compressed.nested``: compressed twice.
     """
@@ -130,6 +132,14 @@ def _by_content(head: bytes, path: Path) -> Format:
     for known in FORMATS:
         if known.recognises(head, path):
             return known
+    if (wide := wide_text(head)) is not None:
+        raise UnknownFormatError(
+            "format.unknown",
+            where=path.name,
+            expected="text in UTF-8 or ASCII",
+            got=f"{wide[0]} text that begins `{wide[1]}`",
+            action=f"Save it as UTF-8 or ASCII: in the tool's export, in an editor, or by `iconv -f {wide[0]} -t UTF-8 OLD > NEW`.",
+        )
     raise UnknownFormatError(
         "format.unknown",
         where=path.name,
@@ -170,11 +180,11 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     InputNotFoundError, UnknownFormatError
         As `recognise`.
     FormatError
-        The content is not what its format says, or is beyond ``limits``.
+        The content is not what its format says, or is beyond ``limits``; ``file.identity``: a name longer than any is.
     """
     found = recognise(path)
     try:
-        yield from found.read(path, limits)
+        yield from (check_wafer(wafer, f"{path.name}, wafer {wafer.index}") for wafer in found.read(path, limits))
     except MemoryError as error:
         raise FormatError(
             "file.memory",

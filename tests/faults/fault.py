@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,17 @@ def text(change: Callable[[Generator, str], str]) -> Damage:
         path.write_bytes(change(rng, path.read_bytes().decode("latin-1")).encode("latin-1"))
 
     return damage
+
+
+def matched(change: Callable[[Generator, str], str], pattern: str) -> Damage:
+    """One of the places that ``pattern`` finds in the text, changed."""
+
+    def act(rng: Generator, whole: str) -> str:
+        places = list(re.finditer(pattern, whole))
+        chosen = places[rng.integers(len(places))]
+        return whole[: chosen.start()] + change(rng, chosen[0]) + whole[chosen.end() :]
+
+    return text(act)
 
 
 def content(change: Callable[[Generator, bytes], bytes]) -> Damage:

@@ -1,107 +1,23 @@
-"""Faults of KLARF, both families: most damage is the same edit of the same rows and fields."""
+"""Faults of KLARF: those of both families, of the line family and of the nested one."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import clean_files as clean
 import numpy as np
 from fault import NOTED, content, cut, faults, replaced, text
+from klarf_parts import XINDEX, XREL, YINDEX, YREL, Klarf, again, both, cell, in_rows, said, scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fault import Damage
+    from klarf_parts import Rows
     from numpy.random import Generator
 
-    Rows = list[list[str]]
-
-XREL, YREL, XINDEX, YINDEX = 1, 2, 3, 4
 MOST_DEFECTS = 2_000
 """The corpus is ingested with this limit, so that "too many" are not many."""
-
-
-@dataclass
-class Klarf:
-    """A file of either family in parts: what stands before and behind the rows of its DefectList, and these."""
-
-    before: str
-    rows: Rows
-    behind: str
-    nested: bool
-
-    @classmethod
-    def of(cls, whole: str) -> Klarf:
-        nested = whole.startswith("Record")
-        found = re.search(r"(List DefectList.*?Data \d+\s*\{\n)(.*?)(\n\s*\})" if nested else r"(DefectList\n)(.*?)(;\n)", whole, re.DOTALL)
-        assert found is not None
-        rows = [line.replace(";", "").split() for line in found[2].splitlines()]
-        return cls(whole[: found.end(1)], rows, whole[found.start(3) :], nested)
-
-    def text(self) -> str:
-        end = " ;" if self.nested else ""
-        lines = [" ".join(("", *row)) + end for row in self.rows]
-        # The rows that Data declares are those that there are: what is wrong is something else.
-        before = re.sub(r"Data \d+(\s*\{\n)\Z", rf"Data {len(lines)}\1", self.before)
-        return before + "\n".join(lines) + self.behind
-
-
-def in_rows(change: Callable[[Generator, Rows], Rows | None]) -> Damage:
-    """The rows of the list, changed in place or returned anew."""
-
-    def act(rng: Generator, whole: str) -> str:
-        klarf = Klarf.of(whole)
-        klarf.rows = change(rng, klarf.rows) or klarf.rows
-        return klarf.text()
-
-    return text(act)
-
-
-def cell(column: int, *values: str) -> Damage:
-    """One cell of a column becomes one of ``values``."""
-
-    def change(rng: Generator, rows: Rows) -> None:
-        rows[rng.integers(len(rows))][column] = str(rng.choice(values))
-
-    return in_rows(change)
-
-
-def scaled(factor: float, columns: tuple[int, ...] = (XREL, YREL), share: float = 1.0) -> Damage:
-    """Cells multiplied by ``factor`` in a share of the rows."""
-
-    def change(rng: Generator, rows: Rows) -> None:
-        for i in rng.permutation(len(rows))[: max(2, int(len(rows) * share))]:
-            for column in columns:
-                rows[i][column] = f"{float(rows[i][column]) * factor:.9g}"
-
-    return in_rows(change)
-
-
-def said(name: str, *values: str) -> Damage:
-    """The field ``name`` says one of ``values``; ``None`` = it is left out."""
-
-    def act(rng: Generator, whole: str) -> str:
-        value = values[rng.integers(len(values))]
-        if whole.startswith("Record"):
-            tokens = value.split()
-            new = f"Field {name} {len(tokens)} {{{', '.join(tokens)}}}" if value else ""
-            return re.sub(rf"Field {name} \d+ \{{[^}}]*\}}", new, whole)
-        return re.sub(rf"(?m)^{name} [^;]*;", f"{name} {value};" if value else "", whole)
-
-    return text(act)
-
-
-def both(*several: Damage) -> Damage:
-    """One damage after the other."""
-
-    def damage(rng: Generator, path: object) -> None:
-        for one in several:
-            one(rng, path)
-
-    return damage
 
 
 def _unit(factor: float) -> Damage:
@@ -181,6 +97,31 @@ def _unended(rng: Generator, whole: str) -> str:
     return whole[:begin] + whole[at + 1 :]
 
 
+def _one_elsewhere(rng: Generator, whole: str) -> str:
+    klarf = Klarf.of(whole)
+    row = klarf.rows[rng.integers(len(klarf.rows))]
+    row[XREL] = f"{float(row[XREL]) / 2:.9g}"
+    return klarf.text()
+
+
+def _without_some(rng: Generator, whole: str) -> str:
+    klarf = Klarf.of(whole)
+    klarf.rows = _lost(rng, klarf.rows)
+    return klarf.text()
+
+
+def _long_name(rng: Generator, whole: str) -> str:
+    name = rng.choice(["LotID", "WaferID", "StepID", "DeviceID"])
+    name = {"LotID": "LotRecord", "WaferID": "WaferRecord"}.get(name, name) if whole.startswith("Record") else name
+    return re.sub(rf'({name} (?:1 \{{)?)"[^"]*"', rf'\1"{"N" * int(rng.integers(300, 2 * 10**6))}"', whole, count=1)
+
+
+def _one_line_cut(rng: Generator, whole: str) -> str:
+    klarf = Klarf.of(re.sub(r"\n ", "\n", whole))
+    klarf.rows[-1] = klarf.rows[-1][: int(rng.integers(1, len(klarf.rows[-1])))]
+    return re.sub(r"\s*\n\s*", " ", klarf.text())
+
+
 CUT = "klarf.truncated"
 BOTH = [
     ("cut in the middle", cut(), CUT),
@@ -213,6 +154,9 @@ BOTH = [
         "klarf.version",
     ),
     ("in UTF-16", content(_utf16), "format.unknown"),
+    ("a wafer twice, with a defect at two places", again(_one_elsewhere), "klarf.wafer_twice"),
+    ("a wafer twice, and alike", again(_without_some), "wafer twice:", NOTED),
+    ("a name without end", text(_long_name), "file.identity"),
     ("two files joined", content(_joined), ("klarf.trailing", "klarf.syntax")),
     ("rows lost, the summary says so", in_rows(_lost), "summary:", NOTED),
     ("a place on another die than the row's", in_rows(_off_die), "off die:", NOTED),
@@ -220,6 +164,8 @@ BOTH = [
 MIRRORED = [("mirrored against its test plan", in_rows(_mirrored), "wafer.orientation")]
 
 LINES = [
+    ("in one line, and cut within a row", text(_one_line_cut), "klarf.rows"),
+    ("no summary", text(lambda _, t: re.sub(r"SummaryList[^;]*;", "", t)), "no summary:", NOTED),
     ("no `;` behind the list, and rows lost", text(_unended), ("klarf.rows", CUT)),
     ("no DefectRecordSpec", text(lambda _, t: re.sub(r"DefectRecordSpec[^;]*;\n", "", t)), "klarf.syntax"),
     ("no DefectList", text(lambda _, t: re.sub(r"DefectList\n[^;]*;\n", "", t)), "klarf.no_defect_list"),
@@ -260,6 +206,8 @@ LINES = [
 ]
 
 NESTED = [
+    ("no summary", replaced("Record SummaryRecord", "Record OtherRecord"), "no summary:", NOTED),
+    ("a false count of columns", text(lambda rng, t: re.sub(r"Columns 11", f"Columns {rng.integers(12, 10**9)}", t)), "spec:", NOTED),
     (
         "fewer rows than declared",
         text(lambda rng, t: re.sub(r"(List DefectList.*?Data) \d+", rf"\1 {rng.integers(300, 10**6)}", t, flags=re.DOTALL)),

@@ -6,8 +6,10 @@ import zipfile
 from collections import Counter
 from contextlib import suppress
 
+import npz_files
 import numpy as np
 import pytest
+from damaged_bytes import flipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -34,15 +36,7 @@ def arrays(maps=MAPS, **more):
 
 @pytest.fixture
 def read(tmp_path):
-    def reader(content, limits=Ingest()):  # noqa: B008 - frozen
-        path = tmp_path / "maps.npz"
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            np.savez_compressed(path, **content)
-        return list(diemap_archive.read(path, limits))
-
-    return reader
+    return npz_files.reader(diemap_archive, tmp_path)
 
 
 @quick
@@ -156,11 +150,8 @@ def test_flipped_bytes_raise_nothing_but_format_errors(read, seed):
     file = io.BytesIO()
     (np.savez if seed % 2 else np.savez_compressed)(file, **arrays(label=np.zeros(3, np.uint8), classes=np.array(["a"])))
     for _ in range(150):
-        damaged = np.frombuffer(file.getvalue(), dtype=np.uint8).copy()
-        at = rng.integers(0, len(damaged), size=int(rng.integers(1, 4)))
-        damaged[at] = rng.integers(0, 256, size=len(at))
         with suppress(FormatError):
-            read(damaged.tobytes(), Ingest(max_file_mb=1))
+            read(flipped(rng, file.getvalue()), Ingest(max_file_mb=1))
 
 
 def test_the_real_sample_has_ten_maps_of_each_class(shared_data):

@@ -11,6 +11,8 @@ from inspection.errors import InputNotFoundError, UnknownFormatError
 from inspection.formats import table
 from inspection.params import Ingest
 
+CSV = "lot,wafer,x_um,y_um\nL1,W1,1.5,2\nL1,W1,3,4\nL1,W1,5,6\n"
+
 
 def file_of(folder, content):
     path = folder / "misleading.csv"
@@ -26,6 +28,8 @@ def file_of(folder, content):
         (sample.klarf12().replace("FileVersion", "fileversion").encode(), "klarf1"),
         (sample.KLARF18.encode(), "klarf18"),
         (b"\n\n" + sample.KLARF18.encode(), "klarf18"),
+        (b"\xef\xbb\xbf" + sample.KLARF18.encode(), "klarf18"),
+        (b"\xef\xbb\xbf" + CSV.encode(), "points"),
     ],
 )
 def test_content_decides_and_the_name_does_not(tmp_path, content, name):
@@ -46,6 +50,25 @@ def test_an_unknown_file_is_told_what_is_known(tmp_path, content):
     with pytest.raises(UnknownFormatError, match=r"KLARF 1\.8.*die-map archive.*raster") as caught:
         table.recognise(file_of(tmp_path, content))
     assert caught.value.reason.action
+
+
+@pytest.mark.parametrize("text", [sample.klarf12(), sample.KLARF18, CSV, "DEVICE:X\nLOT:1\n"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-16-be with a mark", "utf-32"])
+def test_text_of_wide_characters_is_told_what_to_do(tmp_path, text, encoding):
+    content = b"\xfe\xff" + text.encode("utf-16-be") if encoding.endswith("mark") else text.encode(encoding)
+    with pytest.raises(UnknownFormatError) as caught:
+        table.recognise(file_of(tmp_path, content))
+    reason = caught.value.reason
+    assert (reason.code, reason.expected) == ("format.unknown", "text in UTF-8 or ASCII")
+    assert reason.got.startswith(encoding[:6].upper())
+    assert text.splitlines()[0][:10] in reason.got
+    assert "Save it as UTF-8" in reason.action
+
+
+@pytest.mark.parametrize("content", [b"\x00" * 100, b"a\x00", bytes(range(256)), b"\x01\x00\x02\x00" * 40])
+def test_bytes_with_zeros_are_no_text(tmp_path, content):
+    with pytest.raises(UnknownFormatError, match="die-map archive"):
+        table.recognise(file_of(tmp_path, content))
 
 
 def test_an_empty_file_is_refused(tmp_path):

@@ -7,6 +7,7 @@ import os
 import klarf_samples as sample
 import numpy as np
 import pytest
+from damaged_bytes import flipped
 
 from inspection.errors import FormatError
 from inspection.formats.klarf import klarf1, klarf18
@@ -55,10 +56,7 @@ def test_flipped_bytes_raise_nothing_but_format_errors(tmp_path, name, seed):
     module, whole = FILES[name]
     rng = np.random.default_rng(seed)
     for _ in range(ROUNDS):
-        damaged = np.frombuffer(whole, dtype=np.uint8).copy()
-        at = rng.integers(0, len(damaged), size=int(rng.integers(1, 4)))
-        damaged[at] = rng.integers(0, 256, size=len(at))
-        outcome(tmp_path / "flipped", module, damaged.tobytes())
+        outcome(tmp_path / "flipped", module, flipped(rng, whole))
 
 
 @pytest.mark.soak

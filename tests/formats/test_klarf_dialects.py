@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspection.formats import table
-from inspection.formats.klarf import klarf1, klarf18
+from inspection.formats.klarf import klarf1, klarf18, tokens
 from inspection.formats.klarf.writer import write_klarf12, write_klarf18
 from inspection.params import Ingest
 
@@ -271,3 +271,17 @@ def test_places_agree_with_another_reader(shared_data, name):
     for one, wafer in zip(ours, other.wafers, strict=True):
         assert one.map.xy_um == pytest.approx(np.array([d.point for d in wafer.defects]).reshape(-1, 2), abs=1e-6)
         assert one.map.attributes["DEFECTID"].tolist() == [d.id for d in wafer.defects]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r", " "])
+@quick
+@given(data=st.data())
+def test_decimal_commas_are_points_wherever_they_stand(newline, data):
+    """As one expression over the whole text would have it: blocks and short cuts change nothing."""
+    words = ("1,5", "-1,5E-3", ",5", "1,", "1,2,3", "a,5", "5,a", '"1,5; b"', '"x', "7", ";", "name", "+0,25")
+    text = newline.join(" ".join(data.draw(st.lists(st.sampled_from(words), max_size=4))) for _ in range(data.draw(st.integers(1, 6))))
+    text = "0,5 " + text
+    expected = tokens._DECIMAL_COMMA.sub(lambda m: m[0] if m[1] is None else m[1] + b".", text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_BLOCK", data.draw(st.sampled_from((1, 8, 1 << 16))))
+        assert tokens.with_points(text.encode()) == (expected, ["decimal commas: read as points"])

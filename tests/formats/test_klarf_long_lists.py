@@ -8,6 +8,7 @@ import klarf_dialects as dialect
 import klarf_samples as sample
 import numpy as np
 import pytest
+from damaged_bytes import flipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -232,7 +233,4 @@ def test_damaged_bytes_end_alike(outcome, long_way, family, seed):
     module, whole = (klarf1, sample.klarf12(wafers=2)) if family == "klarf12" else (klarf18, sample.KLARF18)
     rng = np.random.default_rng(seed)
     for _ in range(40):
-        damaged = np.frombuffer(whole.encode(), dtype=np.uint8).copy()
-        at = rng.integers(0, len(damaged), size=int(rng.integers(1, 4)))
-        damaged[at] = rng.choice(np.frombuffer(b' \n;"{}0.5eEN-x\xff\x00', dtype=np.uint8), size=len(at))
-        agree(outcome, long_way, damaged.tobytes(), module, codes=False)
+        agree(outcome, long_way, flipped(rng, whole.encode(), b' \n;"{}0.5eEN-x\xff\x00'), module, codes=False)

@@ -7,8 +7,10 @@ import os
 from collections import Counter
 from contextlib import suppress
 
+import npz_files
 import numpy as np
 import pytest
+from damaged_bytes import flipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -27,15 +29,7 @@ FLAGS = np.array([[1, 0, 0, 0, 0, 0, 1, 0], [0] * 8, [0, 0, 0, 1, 1, 0, 1, 0]], 
 
 @pytest.fixture
 def read(tmp_path):
-    def reader(content, limits=Ingest()):  # noqa: B008 - frozen
-        path = tmp_path / "mixed.npz"
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            np.savez_compressed(path, **content)
-        return list(mixedwm38.read(path, limits))
-
-    return reader
+    return npz_files.reader(mixedwm38, tmp_path)
 
 
 @quick
@@ -129,11 +123,8 @@ def test_flipped_bytes_raise_nothing_but_format_errors(read, seed):
     rng = np.random.default_rng(seed)
     whole = whole_file({"arr_0": MAPS, "arr_1": FLAGS, "label_names": np.array([*"abcdefgh"], dtype=object)})
     for _ in range(150):
-        damaged = np.frombuffer(whole, dtype=np.uint8).copy()
-        at = rng.integers(0, len(damaged), size=int(rng.integers(1, 4)))
-        damaged[at] = rng.integers(0, 256, size=len(at))
         with suppress(FormatError):
-            read(damaged.tobytes(), Ingest(max_file_mb=1))
+            read(flipped(rng, whole), Ingest(max_file_mb=1))
 
 
 def test_it_is_known_by_the_shapes_of_its_arrays(tmp_path):

@@ -51,7 +51,7 @@ def test_a_die_that_is_tested_again_counts_as_tested_last(tmp_path):
     file.mrr()
     (wafer,) = wafers(tmp_path, file)
     assert wafer.map.status.tolist() == [[FAIL, PASS]]
-    assert "3 dies were tested again: the last result counts" in wafer.notes
+    assert "tested again: 3 dies, the last result counts" in wafer.notes
     assert not any("WRR" in note for note in wafer.notes)
 
 
@@ -66,7 +66,7 @@ def test_a_part_without_coordinates_stands_where_its_part_id_stood(tmp_path):
     file.mrr()
     (wafer,) = wafers(tmp_path, file)
     assert wafer.map.status.tolist() == [[PASS, PASS]]
-    assert "1 parts have no coordinates" in wafer.notes
+    assert "no coordinates: 1 parts have none" in wafer.notes
 
 
 def test_a_part_that_supersedes_its_part_id_elsewhere_empties_the_old_place(tmp_path):
@@ -188,7 +188,7 @@ def test_the_name_in_the_result_record_supersedes_that_in_the_information_record
     file.mrr()
     found = wafers(tmp_path, file)
     assert [wafer.map.info.wafer for wafer in found] == ["B", "C", "D"]
-    assert [any("WIR names the wafer 'A'" in note for note in wafer.notes) for wafer in found] == [True, False, False]
+    assert [any("wafer name: WIR says 'A'" in note for note in wafer.notes) for wafer in found] == [True, False, False]
 
 
 @pytest.mark.parametrize(("said", "lost"), [(2, False), (1, False), (2**32 - 1, False), (3, True)])
@@ -212,8 +212,8 @@ def test_counts_of_the_wafer_record_are_checked(tmp_path):
     file.wrr(2, 0)
     file.mrr()
     (wafer,) = wafers(tmp_path, file)
-    assert "WRR says 2 parts, the file holds 1 of 1 dies" in wafer.notes
-    assert "WRR says 0 good parts, the map holds 1" in wafer.notes
+    assert "part count: WRR says 2 parts, the file holds 1 of 1 dies" in wafer.notes
+    assert "part count: WRR says 0 good parts, the map holds 1" in wafer.notes
 
 
 def test_sizes_and_units(tmp_path):
@@ -286,7 +286,7 @@ def test_parts_of_no_wafer(tmp_path):
     file.mrr()
     (wafer,) = wafers(tmp_path, file)
     assert wafer.map.status.tolist() == [[PASS]]
-    assert {"1 parts belong to no wafer", "no WRR closes this wafer: its test was broken off"} <= set(wafer.notes)
+    assert {"loose parts: 1 parts belong to no wafer", "no WRR closes this wafer: its test was broken off"} <= set(wafer.notes)
 
 
 def test_wafers_without_parts_are_passed_over(tmp_path):
@@ -301,7 +301,7 @@ def test_wafers_without_parts_are_passed_over(tmp_path):
     file.mrr()
     (wafer,) = wafers(tmp_path, file)
     assert (wafer.index, wafer.map.info.wafer) == (0, "A")
-    assert "19999 WRR close a wafer that no WIR opened" in wafer.notes
+    assert "no WIR: 19999 WRR close a wafer that none opened" in wafer.notes
 
 
 def test_faults(tmp_path):
@@ -369,7 +369,7 @@ def test_the_real_file_against_an_independent_walk(shared_data):
         expected[top - y, x - left] = value
     np.testing.assert_array_equal(wafer.map.status, expected)
     assert (wafer.map.info.lot, wafer.map.info.wafer, wafer.map.info.product) == ("GAL-LOT", "GAL-LOT-02", "GOLD8BAR")
-    assert "113 dies were tested again: the last result counts" in wafer.notes
+    assert "tested again: 113 dies, the last result counts" in wafer.notes
     assert len(last) == 1456
 
 

@@ -81,7 +81,7 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     status, strays = _status(maps)
     del maps
     for i, label in enumerate(labels):
-        notes = (f"{strays[i]} dies of value {STRAY} are taken as failed",) if strays[i] else ()
+        notes = (f"stray values: {strays[i]} dies of value {STRAY} are taken as failed",) if strays[i] else ()
         yield SourceWafer(i, DieMap(info=WaferInfo(), status=status[i]), label, notes, rows[i])
 
 

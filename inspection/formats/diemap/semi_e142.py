@@ -176,8 +176,8 @@ def _source_wafer(index: int, one: _Map, file: _File, room: int) -> SourceWafer:
     else:
         status, notes = diemap_of(AREA, where, one.bins, one.rows, shape)
         if None in shape:
-            notes.append("no Dimension to hold the rows against")
-    notes += [f"overlay {other} is not read" for other in sorted(file.other)]
+            notes.append("no Dimension: nothing to hold the rows against")
+    notes += [f"overlay: {other} is not read" for other in sorted(file.other)]
     orientation = one.substrate.get("orientation", "").strip()
     mark = mark_of(orientation or "0")
     if mark is None:

@@ -90,7 +90,7 @@ def placed(
         raise fault(_AREA, "cell", where, "a bin code that the file defines", repr(codes[meaning.index(None)])[:40])
     values = np.array([NO_DIE if m is None else m for m in meaning], np.uint8)[inverse]
     if repeated := len(dies) - len(np.unique(rows * size[1] + cols)):
-        notes.append(f"{repeated} dies stand twice: the last one counts")
+        notes.append(f"dies twice: {repeated} dies stand twice, the last one counts")
     return filled(rows, cols, values, size), [*notes, *bins.notes(dict(zip(codes.tolist(), counts.tolist(), strict=True)))]
 
 

@@ -108,9 +108,9 @@ def _source_wafer(index: int, device: _Device) -> SourceWafer:
     shape = (whole(header, "rows", "g85", where), whole(header, "columns", "g85", where))
     status, notes = diemap_of("g85", where, device.bins, device.rows, shape)
     if None in shape:
-        notes.append("no Rows or Columns to hold the rows against")
+        notes.append("no Rows or Columns: nothing to hold the rows against")
     if device.data > 1:
-        notes.append(f"{device.data} Data in one Device: the first is read")
+        notes.append(f"several Data: {device.data} in one Device, the first is read")
     orientation = header.get("orientation", "").strip()
     if not orientation:
         notes.append("no Orientation: the notch is taken to lie DOWN")
@@ -135,7 +135,7 @@ def _diameter_mm(header: Attributes, status: NDArray[np.uint8], pitch: tuple[flo
     if stated is not None:
         return stated
     if header.get("wafersize", "").strip():
-        notes.append(f"WaferSize {header['wafersize'][:40]!r} is no diameter")
+        notes.append(f"WaferSize: {header['wafersize'][:40]!r} is no diameter")
     return unstated_diameter_mm(status, pitch, notes)
 
 

@@ -156,11 +156,11 @@ def _counted(header: Header, cells: Cells) -> list[str]:
     """A note where DIECT is not the number of dies, with or without those that are not inspected or not products."""
     declared = header.get("DIECT", "")
     if not declared.isdecimal() or len(declared) > 9:
-        return [f"DIECT is no number: {declared[:40]!r}"] if declared else []
+        return [f"die count: DIECT is no number, {declared[:40]!r}"] if declared else []
     nothing = sum(n for code, n in cells.counts.items() if not code.strip("_"))
     others = sum(n for code, n in cells.counts.items() if code.strip("_") and (not code.strip("@") or code.upper() in NOT_DIES))
     whole = cells.counts.total() - nothing
-    return [] if whole - others <= int(declared) <= whole else [f"DIECT says {int(declared)} dies, the rows hold {whole}"]
+    return [] if whole - others <= int(declared) <= whole else [f"die count: DIECT says {int(declared)} dies, the rows hold {whole}"]
 
 
 def _count(header: Header, key: str) -> int:

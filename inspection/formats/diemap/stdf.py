@@ -141,7 +141,7 @@ class _File:
             self.unopened += 1
             return
         if name and wafer.name and name != wafer.name:
-            wafer.notes.append(f"WIR names the wafer {wafer.name[:40]!r}, WRR {name[:40]!r}: the latter counts")
+            wafer.notes.append(f"wafer name: WIR says {wafer.name[:40]!r}, WRR {name[:40]!r}; the latter counts")
         wafer.name = name or wafer.name
         wafer.counts = (counts[0], counts[3])
         self._forget_empty(wafer)
@@ -223,12 +223,12 @@ def _load(path: Path, limits: Ingest) -> _File:
         raise fault("truncated", path.name, "an MRR at the end", "none")
     held = sum(len(w.parts) for w in file.wafers) + (0 if file.loose is None else len(file.loose.parts))
     if file.parts is not None and file.parts > held:  # where parts are tested again some testers count them once
-        file.notes.append(f"PCR says {file.parts} parts, the file holds {held}")
+        file.notes.append(f"part count: PCR says {file.parts} parts, the file holds {held}")
     if file.unopened:
-        file.notes.append(f"{file.unopened} WRR close a wafer that no WIR opened")
+        file.notes.append(f"no WIR: {file.unopened} WRR close a wafer that none opened")
     file.wafers = [w for w in file.wafers if len(w.parts)]
     if file.loose is not None and file.wafers:
-        file.notes.append(f"{len(file.loose.parts)} parts belong to no wafer")
+        file.notes.append(f"loose parts: {len(file.loose.parts)} parts belong to no wafer")
     elif file.loose is not None:
         file.notes.append("no WIR: all parts are taken as one wafer")
         file.wafers.append(file.loose)

@@ -114,7 +114,7 @@ def die_map(parts: Parts, layout: Layout, info: WaferInfo, counts: tuple[int, in
         PART_CNT and GOOD_CNT of its WRR; None = the wafer has no WRR.
     """
     x, y, status, unplaced, superseded = parts.placed()
-    notes = [f"{unplaced} parts have no coordinates"] if unplaced else []
+    notes = [f"no coordinates: {unplaced} parts have none"] if unplaced else []
     (left, right), (low, high) = layout.extents(x, y)
     shape = (high - low + 1, right - left + 1)
     cols = right - x if layout.right == "L" else x - left
@@ -122,9 +122,9 @@ def die_map(parts: Parts, layout: Layout, info: WaferInfo, counts: tuple[int, in
     picture = filled(rows, cols, status, shape)
     dies = len(np.unique(rows * shape[1] + cols))
     if dies < len(x):
-        notes.append(f"{len(x) - dies} dies were tested again: the last result counts")
+        notes.append(f"tested again: {len(x) - dies} dies, the last result counts")
     if superseded:
-        notes.append(f"{superseded} results were superseded by a part of the same PART_ID")
+        notes.append(f"superseded: {superseded} results, by a part of the same PART_ID")
     for name, found, known in (("POS_X", layout.right, "LR"), ("POS_Y", layout.up, "UD")):
         if found not in known:
             notes.append(f"no {name}: taken as {known[-1] if known == 'LR' else known[0]}")
@@ -183,7 +183,7 @@ def _counted(counts: tuple[int, int] | None, parts: int, dies: int, good: int, s
     said, said_good = counts
     notes = []
     if said != MISSING_COUNT and said not in {parts, dies}:
-        notes.append(f"WRR says {said} parts, the file holds {parts} of {dies} dies")
+        notes.append(f"part count: WRR says {said} parts, the file holds {parts} of {dies} dies")
     if said_good != MISSING_COUNT and said_good not in {good, int(np.count_nonzero(status == PASS))}:
-        notes.append(f"WRR says {said_good} good parts, the map holds {good}")
+        notes.append(f"part count: WRR says {said_good} good parts, the map holds {good}")
     return notes

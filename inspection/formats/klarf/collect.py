@@ -13,9 +13,9 @@ import numpy as np
 
 from inspection.errors import FormatError
 from inspection.formats.klarf import summary as klarf_summary
-from inspection.formats.klarf.images import Spec
+from inspection.formats.klarf.images import RowForm, Spec, row_starts
 from inspection.formats.klarf.records import DEFECT_LIST, KNOWN, MORE_ROWS, records
-from inspection.formats.klarf.rowtext import number
+from inspection.formats.klarf.rowtext import missing, number, tokenise
 from inspection.formats.klarf.tokens import END_OF_FILE, line_of, text, words
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ _TABLES = frozenset(
 """Records with rows, which some tools end with a `;` each."""
 
 _MOST_OPEN = 3
+_BREAK = re.compile(rb"[\r\n]")
+_LONGEST_WORD = 4096
 
 
 @dataclass(slots=True)
@@ -83,8 +85,9 @@ def collect(data: bytes, limits: Ingest, notes: list[str]) -> list[RawWafer]:
     spec: Spec | None = None
     rows: Record | None = None
     for record, tokens in _with_words(data, notes):
-        if rows is not None and _cuts_a_row(data, rows, record):
-            raise _syntax(data, record, "the end of the line behind the list's `;`", f"{text(data[record.at : record.at + 40])}")
+        if rows is not None and spec is not None and _cuts_a_row(data, rows, record, spec):
+            got = text(data[record.at : record.at + 40])
+            raise _syntax(data, record, "another record behind the list's `;`, or quotes around a text that holds one", got)
         rows = record if record.name in (DEFECT_LIST, MORE_ROWS) else None
         if record.name in (DEFECT_LIST, MORE_ROWS):
             if record.name == MORE_ROWS and not wafer.lists:
@@ -97,7 +100,7 @@ def collect(data: bytes, limits: Ingest, notes: list[str]) -> list[RawWafer]:
         if record.name == "defectrecordspec":
             spec = _spec(data, record, tokens, wafer.fields.get("tiffspec", []), notes)
             continue
-        if _begins_wafer(wafer, record):
+        if _begins_wafer(wafer, record, tokens):
             done.append(wafer)
             wafer = wafer.next(record.at)
             if len(done) >= limits.max_wafers:
@@ -111,12 +114,25 @@ def collect(data: bytes, limits: Ingest, notes: list[str]) -> list[RawWafer]:
     return done
 
 
-def _cuts_a_row(data: bytes, rows: Record, record: Record) -> bool:
-    """Whether a `;` inside an unquoted text ended ``rows``: something without a known name goes on in the same line."""
+def _cuts_a_row(data: bytes, rows: Record, record: Record, spec: Spec) -> bool:
+    """Whether a `;` inside an unquoted text ended ``rows``: what follows has no known name, and goes on in the same line.
+
+    Where the list is but one line, the rest of the text has further rows behind it, with texts of their own, or nothing where it was
+    the last row's. Rows of numbers alone may be a tool's own record; if they were rows, the summary's count shows it.
+    """
     if not rows.parts or KNOWN.match(data, record.at) or record.name == MORE_ROWS:
         return False
     first, last = rows.parts[0][0], rows.parts[-1][1]
-    return not re.search(rb"[\r\n]", data[last : record.at]) and re.search(rb"[\r\n]", data[first:last]) is not None
+    if _BREAK.search(data, last, record.at) is not None:
+        return False
+    if _BREAK.search(data, first, last) is not None:
+        return True
+    behind = tokenise(data[slice(*record.parts[0])])
+    if not len(behind.values):
+        word = data[max(first, last - _LONGEST_WORD) : last].split()[-1:]
+        return spec.names[-1] != "IMAGELIST" and any(np.isnan(number(text(w))) and not missing(text(w)) for w in word)
+    worded = bool(np.isnan(behind.values).any())
+    return worded and any(row_starts(behind, RowForm.of(spec, layout)) is not None for layout in spec.layouts)
 
 
 def _with_words(data: bytes, notes: list[str]) -> Iterator[tuple[Record, list[str]]]:
@@ -150,10 +166,10 @@ def _words(data: bytes, record: Record) -> list[str]:
     return words(raw if record.closed else raw.rstrip().removesuffix(b";"))
 
 
-def _begins_wafer(wafer: RawWafer, record: Record) -> bool:
+def _begins_wafer(wafer: RawWafer, record: Record, tokens: list[str]) -> bool:
     """Whether ``record`` belongs to the next wafer: a second WaferID, or a wafer's own field behind the summary or for the second time."""
     if record.name == "waferid":
-        return wafer.named or bool(wafer.lists)
+        return bool(wafer.lists) or (wafer.named and tokens != wafer.fields["waferid"])
     return record.name in _OPENING and (wafer.closed or (bool(wafer.lists) and record.name in wafer.said))
 
 

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inspection.errors import FormatError
 from inspection.formats.klarf.rowtext import missing, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from inspection.formats.klarf.images import RowForm
     from inspection.formats.klarf.rowtext import Tokens
+    from inspection.params import Ingest
 
 INTEGER_COLUMNS = frozenset(
     [
@@ -55,6 +57,10 @@ INTEGER_COLUMNS = frozenset(
         "CHIP_KILLER",
     ]
 )
+
+
+_MOST_TEXT = 128 << 20
+"""Bytes that a column of texts may take beside twice those of its list: all its cells are as wide as the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,17 @@ class Columns:
             if all(not np.isnan(v) or missing(w) or w == self.absent for w, v in numbers.items()):
                 column[odd] = [numbers[w] for w in words]
                 return column
-        return np.array(tokens.texts(at), dtype=np.str_)
+        words = tokens.texts(at)
+        longest, most = max(map(len, words), default=0), _MOST_TEXT + 2 * len(tokens.raw)
+        if longest * len(words) * 4 > most:
+            raise FormatError(
+                "klarf.text",
+                where=f"the texts of {len(words)} defects",
+                expected=f"at most {most // (4 * len(words))} characters in each, for {most / 2**20:.0f} MiB together",
+                got=f"{longest} characters",
+                action="Export the list without its column of long texts.",
+            )
+        return np.array(words, dtype=np.str_)
 
 
 def whole_numbers(values: NDArray[np.float64]) -> NDArray:
@@ -121,3 +137,39 @@ def whole_numbers(values: NDArray[np.float64]) -> NDArray:
         return values
     largest = np.abs(values).max()
     return values if largest >= 2**53 else values.astype(np.int32 if largest < 2**31 else np.int64)
+
+
+def length(columns: Mapping[str, NDArray]) -> int:
+    """Number of rows."""
+    return max(map(len, columns.values()), default=0)
+
+
+def none() -> dict[str, NDArray]:
+    """The columns of a wafer that has no list."""
+    return {name: np.empty(0) for name in ("XINDEX", "YINDEX", "XREL", "YREL")}
+
+
+def concatenated(parts: Sequence[Mapping[str, NDArray]]) -> dict[str, NDArray]:
+    """The columns of several lists, one after the other; a column that not all lists with rows have is left out."""
+    parts = [part for part in parts if length(part)] or list(parts[:1])
+    if len(parts) < 2:
+        return dict(parts[0]) if parts else none()
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if all(name in part for part in parts)}
+
+
+def check_count(defects: int, limits: Ingest, where: str) -> None:
+    """Hold the number of defects of a wafer against ``limits.max_defects``.
+
+    Raises
+    ------
+    FormatError
+        ``klarf.defects``.
+    """
+    if defects > limits.max_defects:
+        raise FormatError(
+            "klarf.defects",
+            where=where,
+            expected=f"at most {limits.max_defects} defects",
+            got=defects,
+            action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
+        )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
+from inspection.formats.identity import check_info
 from inspection.formats.klarf import origin as klarf_origin
 from inspection.formats.klarf import size
 from inspection.formats.klarf.frame import Grid
@@ -89,7 +90,7 @@ def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> W
     Raises
     ------
     FormatError
-        ``klarf.number``: a wafer size that cannot be.
+        ``klarf.number``: a wafer size that cannot be; ``file.identity``: a name longer than any is.
     """
     at = _first(fields, "resulttimestamp")
     inspected_at = timestamp(at)
@@ -99,11 +100,10 @@ def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> W
         notes.append(f"no time: ResultTimestamp is `{' '.join(at)[:40]}`")
     written_at = timestamp(_first(fields, "filetimestamp"))
     tool, chamber = _equipment(fields)
-    slot = _first(fields, "slot", "slotid", "slotnumber")
-    return WaferInfo(
+    said = WaferInfo(
         lot=_one(fields, "lotid") or "",
         wafer=_one(fields, "waferid") or "",
-        slot=int(slot[0]) if slot and re.fullmatch(r"[+-]?\d{1,9}", slot[0]) else None,
+        slot=slot(fields),
         product=_one(fields, "deviceid", "product", "productid"),
         layer=_one(fields, "stepid"),
         tool=tool,
@@ -113,6 +113,13 @@ def info(fields: Fields, notes: list[str], units_per_um: float, where: str) -> W
         diameter_mm=size.diameter_mm(fields.get("samplesize", []), notes, units_per_um, where),
         written_at=None if written_at == _UNSET else written_at,
     )
+    return check_info(said, where)
+
+
+def slot(fields: Fields) -> int | None:
+    """Slot of the cassette; None where the file says none."""
+    said = _first(fields, "slot", "slotid", "slotnumber")
+    return int(said[0]) if said and re.fullmatch(r"[+-]?\d{1,9}", said[0]) else None
 
 
 def _equipment(fields: Fields) -> tuple[str | None, str | None]:

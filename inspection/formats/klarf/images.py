@@ -97,19 +97,32 @@ def row_starts(tokens: Tokens, form: RowForm, *, cut: bool = False) -> NDArray[n
 
     ``cut``: the tokens may stop within a row, which is then left out.
     """
-    rows = len(tokens.values) // max(form.at + form.tail, 1) + 2
-    if not tokens.long:
-        if not cut and (even := _even_rows(tokens, form)) is not None:
-            return even
-        begins = [0] * rows
-        found = walk(tokens.values.tolist(), tokens.ends.tolist(), cut, *form, begins)
-        return None if found < 0 else np.array(begins[: found + 1], dtype=np.int64)
-    from inspection.formats.klarf import kernel  # noqa: PLC0415 - loads numba
+    if not tokens.long and not cut and (even := _even_rows(tokens, form)) is not None:
+        return even
+    starts, rows, _ = _walked(tokens, form, cut)
+    return None if rows < 0 else starts[: rows + 1]
 
-    starts = np.empty(rows, dtype=np.int64)
-    aligned = np.array(form.aligned, dtype=np.int64)
-    found = kernel.walk(tokens.values, tokens.ends, cut, *form[:-1], aligned, starts)
-    return None if found < 0 else starts[: found + 1]
+
+def first_misfit(tokens: Tokens, form: RowForm) -> tuple[int, int]:
+    """The first row (from 0) that does not have ``form`` where not all rows have it, and its first token."""
+    starts, rows, begin = _walked(tokens, form, cut=False)
+    return (0, 0) if rows >= 0 else (int(np.argmax(starts == begin)), begin)
+
+
+def _walked(tokens: Tokens, form: RowForm, cut: bool) -> tuple[NDArray[np.int64], int, int]:
+    """Where rows start, how many there are (-1: not all have ``form``), and where the first one starts that has another."""
+    most = len(tokens.values) // max(form.at + form.tail, 1) + 2
+    if tokens.long:
+        from inspection.formats.klarf import kernel  # noqa: PLC0415 - loads numba
+
+        starts = np.empty(most, dtype=np.int64)
+        aligned = np.array(form.aligned, dtype=np.int64)
+        found = kernel.walk(tokens.values, tokens.ends, cut, *form[:-1], aligned, starts)
+    else:
+        begins = [0] * most
+        found = walk(tokens.values.tolist(), tokens.ends.tolist(), cut, *form, begins)
+        starts = np.array(begins, dtype=np.int64)
+    return starts, max(found, -1), -1 - found
 
 
 def _even_rows(tokens: Tokens, form: RowForm) -> NDArray[np.int64] | None:
@@ -138,7 +151,7 @@ def walk(  # noqa: C901, PLR0911 - one loop for all layouts: numba compiles it
     aligned: Sequence[int],
     starts: MutableSequence[int],
 ) -> int:
-    """Write where each row starts, and at last where they end; returns the number of rows, -1 where the tokens fit no rows.
+    """Write where each row starts, and at last where they end; returns the number of rows, or -1 - the first token of a wrong one.
 
     The form of a row is that of `RowForm`. No row crosses one of ``ends``, save the last one where the tokens are ``cut``. Plain
     Python for short lists; `kernel` compiles it for long ones.
@@ -150,28 +163,28 @@ def walk(  # noqa: C901, PLR0911 - one loop for all layouts: numba compiles it
             starts[rows] = here
             begin = here
             if here + at + tail > end:
-                return rows if last else -1
+                return rows if last else -1 - begin
             for i in aligned:
                 value = values[here + i]
                 if value % 1.0 != 0 and value == value:  # noqa: PLR0124 - a NaN is let pass
-                    return -1
+                    return -1 - begin
             count = 0.0
             if per_image > 0:
                 count = values[here + count_at] if count_at >= 0 else -1.0
                 if own_count and not (zero_left_out and count == 0):
                     if here + at >= end:
-                        return rows if last else -1
+                        return rows if last else -1 - begin
                     if count_at >= 0 and values[here + at] != count:
-                        return -1
+                        return -1 - begin
                     count = values[here + at]
                     here += 1
                 if not 0 <= count < _MANY or count % 1.0 != 0:
-                    return -1
+                    return -1 - begin
             here += at + per_image * int(count) + tail
             if here > end:
-                return rows if last else -1
+                return rows if last else -1 - begin
             if here == begin:
-                return -1
+                return -1 - begin
             rows += 1
     starts[rows] = here
     return rows

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.klarf.columns import INTEGER_COLUMNS, Columns
+from inspection.formats.klarf.columns import INTEGER_COLUMNS, Columns, check_count
 from inspection.formats.klarf.images import RowForm
 from inspection.formats.klarf.rowtext import ENDS, is_long, number, tokenise
 from inspection.formats.klarf.tokens import line_of
@@ -29,10 +29,10 @@ _NO_IMAGES = "N"
 _WHOLE_TYPES = frozenset(("int8", "int16", "int32", "int64", "uint32"))
 
 
-def defect_columns(data: bytes, table: Table, limits: Ingest) -> dict[str, NDArray]:
+def defect_columns(data: bytes, table: Table, limits: Ingest, before: int = 0) -> dict[str, NDArray]:
     """One array per column of a DefectList, of shape (rows,), in um and um^2; image lists are left out.
 
-    A row without images may leave its image list out altogether.
+    A row without images may leave its image list out altogether. ``before``: so many defects the wafer has already.
 
     Raises
     ------
@@ -58,20 +58,13 @@ def defect_columns(data: bytes, table: Table, limits: Ingest) -> dict[str, NDArr
     raw = memoryview(data)[begin:end]
     if is_long(len(raw)) and raw[-1] in ENDS:
         declared = number(table.rows)
-        most = min(limits.max_defects, int(declared) if declared >= 0 else 0)
+        most = min(limits.max_defects - before, int(declared) if declared >= 0 else 0)
         found = wanted.stream(raw, RowForm(len(names), 0, -1, False, True, 0, ()), most, braces=True)
         if found is not None and all(len(column) == declared for column in found.values()):
             return found
     tokens = tokenise(raw, braces=True)
     rows = _rows(data, table, tokens, 1 if len(images) == 1 else 0)
-    if rows > limits.max_defects:
-        raise FormatError(
-            "klarf.defects",
-            where=f"DefectList at {line_of(data, table.at)}",
-            expected=f"at most {limits.max_defects} defects",
-            got=rows,
-            action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
-        )
+    check_count(before + rows, limits, f"DefectList at {line_of(data, table.at)}")
     return wanted.take(tokens, np.concatenate(([0], tokens.breaks)))
 
 

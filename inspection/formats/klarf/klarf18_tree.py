@@ -13,7 +13,7 @@ from inspection.formats.klarf.rowtext import is_long
 from inspection.formats.klarf.tokens import END_OF_FILE, line_of, refuse_trailing, text, truncated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _TOKEN = re.compile(rb'\s*+("[^"]*+"|[{};,]|[^\s{};,"]++)')
 _BLOCK = re.compile(rb'((?:[^{}"]++|"[^"]*+"|\{(?:[^{}"]++|"[^"]*+")*+\})*+)\}')
@@ -24,9 +24,10 @@ _DEEPEST = 16
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A List: ``columns`` as (type, NAME), ``rows`` the declared count, ``data`` the byte range between the braces."""
+    """A List: ``columns`` as (type, NAME), ``width`` and ``rows`` their declared counts, ``data`` the byte range between the braces."""
 
     columns: tuple[tuple[str, str], ...]
+    width: str
     rows: str
     data: tuple[int, int]
     at: int
@@ -34,18 +35,22 @@ class Table:
 
 @dataclass(slots=True)
 class Node:
-    """A Record: ``kind`` in lower case (``lotrecord``), its name, and what it holds by lower-case name."""
+    """A Record: ``kind`` in lower case (``lotrecord``), its name, and what it holds by lower-case name; a List may come several times."""
 
     kind: str
     name: str
     at: int
     fields: dict[str, list[str]] = field(default_factory=dict)
-    lists: dict[str, Table] = field(default_factory=dict)
+    lists: dict[str, list[Table]] = field(default_factory=dict)
     records: list[Node] = field(default_factory=list)
 
     def all(self, kind: str) -> list[Node]:
         """Direct records of one kind."""
         return [r for r in self.records if r.kind == kind]
+
+    def tables(self, name: str) -> list[Table]:
+        """Direct lists of one name."""
+        return self.lists.get(name, [])
 
 
 def parse(data: bytes) -> Node:
@@ -69,12 +74,13 @@ def parse(data: bytes) -> Node:
     return root
 
 
-def cells(data: bytes, table: Table) -> Iterator[list[str]]:
-    """Rows of a small table as text."""
-    for row in re.findall(rb'(?:[^;"]++|"[^"]*+")++', data[slice(*table.data)]):
-        found = [text(m[1] if m[1] is not None else m[2]) for m in _CELL.finditer(row)]
-        if found:
-            yield found
+def cells(data: bytes, tables: Iterable[Table]) -> Iterator[list[str]]:
+    """Rows of small tables as text."""
+    for table in tables:
+        for row in re.findall(rb'(?:[^;"]++|"[^"]*+")++', data[slice(*table.data)]):
+            found = [text(m[1] if m[1] is not None else m[2]) for m in _CELL.finditer(row)]
+            if found:
+                yield found
 
 
 class _Reader:
@@ -127,8 +133,7 @@ class _Reader:
             elif token == b"field":
                 self._field(node)
             elif token == b"list":
-                name = self.word().lower()
-                node.lists[name] = self._table()
+                node.lists.setdefault(self.word().lower(), []).append(self._table())
             elif token != b";":
                 raise self.wrong("Record, Field, List or `}`", text(token))
         return node
@@ -150,10 +155,10 @@ class _Reader:
         begin = self.at
         self.expect(b"{")
         columns: list[tuple[str, str]] = []
-        rows, span = "0", (self.at, self.at)
+        width, rows, span = "0", "0", (self.at, self.at)
         while (token := self.token().lower()) != b"}":
             if token == b"columns":
-                self.word()
+                width = self.word()
                 columns = self._columns()
             elif token == b"data":
                 rows = self.word()
@@ -162,7 +167,7 @@ class _Reader:
                 self.at = span[1] + 1
             elif token != b";":
                 raise self.wrong("Columns, Data or `}`", text(token))
-        return Table(tuple(columns), rows, span, begin)
+        return Table(tuple(columns), width, rows, span, begin)
 
     def _block_end(self) -> int:
         """Place of the brace that closes a data block; in a long one with image lists by the compiled loop."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from inspection.errors import FormatError
-from inspection.formats.klarf.columns import Columns
-from inspection.formats.klarf.images import Layout, RowForm, Spec, on_lines, row_starts, tokens_of
+from inspection.formats.klarf.columns import Columns, check_count, concatenated, length
+from inspection.formats.klarf.images import Layout, RowForm, Spec, on_lines, row_starts
 from inspection.formats.klarf.rowtext import Tokens, is_long, line_end, tokenise
-from inspection.formats.klarf.tokens import has_noise, line_of, text, without_noise
+from inspection.formats.klarf.tokens import has_noise, line_of, without_noise
+from inspection.formats.klarf.unfit import unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,19 +74,12 @@ class _Run:
             return None
         return Columns(_places(self.spec, layout)).stream(self.raw, RowForm.of(self.spec, layout), most)
 
-    def columns(self, data: bytes, layout: Layout | None, most: int) -> dict[str, NDArray]:
-        """Columns of the list, whose rows have the chosen ``layout``."""
+    def columns(self, data: bytes, layout: Layout | None, limits: Ingest, before: int) -> dict[str, NDArray]:
+        """Columns of the list, whose rows have the chosen ``layout``; the wafer has ``before`` defects already."""
         if not self.starts and not self.fitting([layout]):
-            raise _unfit(data, self)
+            raise unfit(data, self.spec, self.tokens, self.parts, self.at)
         starts = self.starts[layout]
-        if len(starts) - 1 > most:
-            raise FormatError(
-                "klarf.defects",
-                where=line_of(data, self.at),
-                expected=f"at most {most} defects",
-                got=len(starts) - 1,
-                action="Raise ingest.max_defects in params.yaml if the wafer is meant to hold that many.",
-            )
+        check_count(before + len(starts) - 1, limits, f"DefectList at {line_of(data, self.at)}")
         return Columns(_places(self.spec, layout)).take(self.tokens, starts)
 
 
@@ -116,10 +109,10 @@ class DefectLists:
         """Lists under one spec that are still to be read."""
         return [run for wafer in self.runs for run in wafer if run.spec == spec]
 
-    def columns(self, data: bytes, wafer: int, limits: Ingest) -> dict[str, NDArray]:
+    def columns(self, data: bytes, wafer: int, limits: Ingest, before: int = 0) -> dict[str, NDArray]:
         """Columns of all lists of one wafer, one after the other; a column that not all of them have is left out.
 
-        The lists are gone afterwards: text and columns are not kept twice.
+        The lists are gone afterwards: text and columns are not kept twice. ``before``: so many defects the wafer has already.
 
         Raises
         ------
@@ -127,27 +120,21 @@ class DefectLists:
             ``klarf.rows``: rows of another width; ``klarf.defects``: more defects than ``limits.max_defects``.
         """
         parts: list[dict[str, NDArray]] = []
-        left = limits.max_defects
         for run in self.runs[wafer]:
-            parts.append(self._columns(data, run, left))
-            left -= max(map(len, parts[-1].values()), default=0)
+            parts.append(self._columns(data, run, limits, before))
+            before += length(parts[-1])
         self.runs[wafer] = []
-        if not parts:
-            return {n: np.empty(0) for n in ("XINDEX", "YINDEX", "XREL", "YREL")}
-        if len(parts) == 1:
-            return parts[0]
-        shared = [n for n in parts[0] if all(n in p for p in parts)]
-        return {n: np.concatenate([p[n] for p in parts]) for n in shared}
+        return concatenated(parts)
 
-    def _columns(self, data: bytes, run: _Run, most: int) -> dict[str, NDArray]:
+    def _columns(self, data: bytes, run: _Run, limits: Ingest, before: int) -> dict[str, NDArray]:
         layouts = self.layouts[run.spec]
-        found = run.stream(layouts[0], most)
+        found = run.stream(layouts[0], limits.max_defects - before)
         # Layouts that agreed on the first rows agree on all of them if no row has an image.
         if found is not None and (len(layouts) == 1 or ("IMAGECOUNT" in found and not found["IMAGECOUNT"].any())):
             return found
         if len(layouts) > 1:
             layouts[:] = [_vote(data, run.spec, self.of(run.spec))]
-        return run.columns(data, layouts[0], most)
+        return run.columns(data, layouts[0], limits, before)
 
 
 def _places(spec: Spec, layout: Layout | None) -> dict[str, int]:
@@ -173,45 +160,10 @@ def _vote(data: bytes, spec: Spec, runs: Sequence[_Run]) -> Layout | None:
     for run in runs:
         fits = list(run.fitting(fits))
         if not fits:
-            raise _unfit(data, run)
+            raise unfit(data, run.spec, run.tokens, run.parts, run.at)
     votes: Counter[Layout | None] = Counter()
     for run in runs:
         if len({len(run.starts[layout]) for layout in fits}) > 1:
             votes.update({layout: on_lines(run.tokens, run.starts[layout]) for layout in fits})
     # Listed likeliest first: on equal votes the earlier one stands.
     return max(fits, key=lambda layout: votes[layout])
-
-
-def _unfit(data: bytes, run: _Run) -> FormatError:
-    return FormatError(
-        "klarf.rows",
-        where=f"DefectList at {line_of(data, run.at)}",
-        expected=f"rows of the {len(run.spec.names)} columns of DefectRecordSpec",
-        got=f"{len(run.tokens.values)} tokens that fill no whole number of rows; {_odd_line(data, run)}",
-        action="The list is cut or damaged: hand the file in again when it is complete.",
-    )
-
-
-def _odd_line(data: bytes, run: _Run) -> str:
-    """The first line with another number of tokens than most lines have, for an error message."""
-    counts = [(a, tokens_of(data[a:b]), b) for a, b in _lines(data, run.parts)]
-    counts = [c for c in counts if c[1]]
-    if not counts:
-        return "no rows"
-    usual = Counter(c[1] for c in counts).most_common(1)[0][0]
-    odd = next((c for c in counts if c[1] != usual), None)
-    if odd is None:
-        return f"{len(counts)} lines of {usual} tokens"
-    begin, size, end = odd
-    return f"{size} tokens in {line_of(data, begin)} where most lines have {usual}: `{text(data[begin:end].strip())[:80]}`"
-
-
-def _lines(data: bytes, parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Byte ranges of the lines of some parts of a file."""
-    out = []
-    for begin, end in parts:
-        at = begin
-        for line in data[begin:end].splitlines(keepends=True):
-            out.append((at, at + len(line)))
-            at += len(line)
-    return out

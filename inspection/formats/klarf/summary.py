@@ -1,4 +1,18 @@
-"""What a KLARF file declares about itself, held against what it holds: differences become notes, never errors."""
+"""What a KLARF file declares about itself, held against what it holds.
+
+============================================  ===============================================================================
+declared                                      where it differs
+============================================  ===============================================================================
+NDEFECT, per test                             note ``summary:``; ``no summary:`` where nothing declares it
+DEFDENSITY, NDIE, NDEFDIE                     note ``summary:``
+rows of a 1.8 DefectList (``Data n``)         refused, ``klarf.rows``: the list itself says so
+rows of a test plan                           note ``die list:``
+columns of DefectRecordSpec, of a DefectList  note ``spec:``
+rows of ClassLookup                           nothing: it may be the size of the tool's class file
+============================================  ===============================================================================
+
+A real file declares 40 defects in its summary and holds none, so a summary is not believed against the list.
+"""
 
 from __future__ import annotations
 
@@ -62,18 +76,16 @@ def declared(names: Sequence[str], tokens: Sequence[str], area_um2: Mapping[int,
 def notes(rows: Sequence[Declared], columns: Mapping[str, NDArray], defects: int, dies: NDArray | None = None) -> list[str]:
     """What does not agree: the number of defects per test, the density, which is NDEFECT / AreaPerTest, and the numbers of dies.
 
+    A list that was cut and closed shows here and nowhere else, so each difference is a note ``summary:``, and a wafer whose defects
+    nobody counted has the note ``no summary:``.
+
     ``dies`` are the planned ones; the numbers of dies are held against the map where one test covers all of it, and 0 counts as
     not said, as tools that know no dies write it.
     """
-    out = []
+    out = _counts(rows, columns, defects)
     if len(rows) == 1:
         out += _dies(rows[0], columns, defects, dies)
     for row in rows:
-        found = defects
-        if "TEST" in columns and columns["TEST"].dtype.kind in "if" and len(rows) > 1:
-            found = int(np.count_nonzero(columns["TEST"] == row.test))
-        if row.defects is not None and row.defects != found:
-            out.append(f"summary: test {row.test} declares NDEFECT {row.defects}, the list holds {found}")
         area_cm2 = (row.area_um2 or 0.0) * CM2_PER_UM2
         if row.defects is None or row.density_per_cm2 is None or area_cm2 <= 0:
             continue
@@ -85,6 +97,30 @@ def notes(rows: Sequence[Declared], columns: Mapping[str, NDArray], defects: int
                 f"NDEFECT / AreaPerTest is {expected:g} per cm2, off by {off:.6f}"
             )
     return out if len(out) <= _MOST else [*out[:_MOST], f"summary: and {len(out) - _MOST} more differences"]
+
+
+def _counts(rows: Sequence[Declared], columns: Mapping[str, NDArray], defects: int) -> list[str]:
+    """NDEFECT of each test, its rows added up, against the rows of the list that have it in column TEST; their sum where it has none."""
+    of_tests: dict[int, int] = {}
+    for row in rows:
+        if row.defects is not None:
+            of_tests[row.test] = of_tests.get(row.test, 0) + row.defects
+    if not of_tests:
+        return ["no summary: nothing says how many defects the list should hold"]
+    test = columns.get("TEST")
+    if len(of_tests) == 1 or test is None or test.dtype.kind not in "if":
+        declared = sum(of_tests.values())
+        who = f"test {next(iter(of_tests))} declares" if len(of_tests) == 1 else f"{len(of_tests)} tests declare"
+        return [f"summary: {who} NDEFECT {declared}, the list holds {defects}"] if declared != defects else []
+    held = dict(zip(*(found.tolist() for found in np.unique(test, return_counts=True)), strict=True))
+    out = [
+        f"summary: test {name} declares NDEFECT {declared}, the list holds {held.get(name, 0)}"
+        for name, declared in of_tests.items()
+        if declared != held.get(name, 0)
+    ]
+    if others := sum(count for name, count in held.items() if name not in of_tests):
+        out.append(f"summary: {others} defects belong to tests that it has no row for")
+    return out
 
 
 def _dies(row: Declared, columns: Mapping[str, NDArray], defects: int, dies: NDArray | None) -> list[str]:

@@ -10,6 +10,7 @@ from inspection.errors import FormatError
 from inspection.formats.sizes import check_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from inspection.params import Ingest
@@ -25,19 +26,29 @@ _DECIMAL_POINT = re.compile(
     rb'"[^"\r\n]*+"|(?:TiffSpec|FileVersion|TiffFileName)\s[^;]*+|(?<![^\s;])([-+]?\d*\.\d+(?:E[-+]?\d+)?)(?![^\s;])', re.IGNORECASE
 )
 _DECIMAL_COMMA = re.compile(rb'"[^"\r\n]*+"|(?<![^\s;])([-+]?\d*),(?=\d++(?:E[-+]?\d++)?(?![^\s;]))', re.IGNORECASE)
+_NO_OTHER_COMMA = re.compile(rb"(?:[\s;]++|[^\s;,]++(?![^\s;])|[-+]?\d*+,\d++(?:E[-+]?\d++)?(?![^\s;]))*+", re.IGNORECASE)
+_BLOCK, _POINT = 1 << 16, ord(".")
 _TOKEN = re.compile(rb'"([^"\r\n]*)(?:"|(?=[\r\n]|\Z))|([^\s"]+)')
 
 
 def load(path: Path, limits: Ingest) -> bytes:
     """Whole content of ``path``, after its size was held against ``limits.max_file_mb``.
 
+    The text is kept until the last wafer is made, as wafers and image layouts depend on what stands far behind them; it is never copied,
+    save where decimal commas or file names stand between its numbers. So a file takes its own size and one to four times the arrays
+    that it gives (five with a column of texts), and one whose text does not fit in memory is refused, ``file.memory``. It is read and
+    not mapped: mapped pages count as resident all the same.
+
     Raises
     ------
     FormatError
-        ``file.size``: larger than the limit.
+        ``file.size``: larger than the limit; ``klarf.truncated``: no EndOfFile.
     """
     check_size(path, limits)
-    return path.read_bytes()
+    data = path.read_bytes()
+    if not has_end(data):
+        raise truncated(data, len(data), "EndOfFile in the last 128 bytes", "none")
+    return data
 
 
 def with_points(data: bytes) -> tuple[bytes, list[str]]:
@@ -48,7 +59,26 @@ def with_points(data: bytes) -> tuple[bytes, list[str]]:
     """
     if not _has_decimal_comma(data) or any(m[1] for m in _DECIMAL_POINT.finditer(data)):
         return data, []
-    return _DECIMAL_COMMA.sub(lambda m: m[0] if m[1] is None else m[1] + b".", data), ["decimal commas: read as points"]
+    made = bytearray(data)
+    for begin, end in _blocks(data):
+        # A list of numbers has no other commas: all at once, thirty times as fast as one by one.
+        if data.find(b'"', begin, end) < 0 and _NO_OTHER_COMMA.fullmatch(data, begin, end):
+            made[begin:end] = data[begin:end].replace(b",", b".")
+            continue
+        for comma in _DECIMAL_COMMA.finditer(data, begin, end):
+            if comma[1] is not None:
+                made[comma.end() - 1] = _POINT
+    return bytes(made), ["decimal commas: read as points"]
+
+
+def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
+    """Ranges of ``data`` that end with a line, which no quotes cross; all of it where it has but one line."""
+    newline = b"\n" if b"\n" in data else b"\r"
+    begin = 0
+    while begin < len(data):
+        end = data.find(newline, begin + _BLOCK) + 1 or len(data)
+        yield begin, end
+        begin = end
 
 
 def _has_decimal_comma(data: bytes) -> bool:
@@ -102,6 +132,11 @@ def truncated(data: bytes, at: int, expected: str, got: str) -> FormatError:
         got=got,
         action="The file is cut or still being written: hand it in again when it is complete.",
     )
+
+
+def wrong_version(where: str, expected: str, got: str) -> FormatError:
+    """The one error for a version that nobody has read."""
+    return FormatError("klarf.version", where=where, expected=expected, got=got, action="Let the tool export KLARF 1.2 or 1.8.")
 
 
 def refuse_trailing(data: bytes, at: int) -> None:
