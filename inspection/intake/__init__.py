@@ -2,6 +2,7 @@
 
 ==============  ========================================================================================================================
 ``place``       what a landing place gives; ``search`` is the one on a disk, ``remote`` the one behind a URL
+``content``     what a file of a name could be, what belongs together, and the identity of a content
 ``landing``     claims what arrived: ``claiming`` one file into the ``archive``; ``endmarks`` tells what is still being written
 ``parsing``     reads one claimed file: its canonical shard, its rows or the reason; ``workers`` many files at once
 ``ingest``      gives every claimed file its outcome in the store, or to ``quarantine``

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from inspection.errors import EngineError
-from inspection.intake.search import member_head, safe_name
+from inspection.intake.content import member_head, safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

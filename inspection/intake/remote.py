@@ -18,9 +18,9 @@ from inspection.errors import EngineError, InputError, InputNotFoundError, Inspe
 from inspection.formats.compressed import inner_name
 from inspection.formats.raster.sidecar import INSIDE, SIDECARS
 from inspection.formats.raster.zarr_store import METADATA as STORE_MARKS
+from inspection.intake.content import RASTERS, TABLES, is_input
 from inspection.intake.labels import LABELS_NAME
 from inspection.intake.place import PIECE, Landed, Part, clean_name, refuse_credentials
-from inspection.intake.search import RASTERS, TABLES, is_input
 from inspection.settings import Settings
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from inspection.errors import InputNotFoundError
 from inspection.intake import landing as landing_room
 from inspection.intake import quarantine
 from inspection.intake.archive import archived
+from inspection.intake.content import content_sha256, safe_name, with_sidecar
 from inspection.intake.endmarks import still_written
 from inspection.intake.landing import waiting
-from inspection.intake.search import Folder, content_sha256, safe_name, with_sidecar
+from inspection.intake.search import Folder
 from inspection.params import Ingest
 
 LIMITS = Ingest()

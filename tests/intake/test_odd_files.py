@@ -14,9 +14,9 @@ from line_maps import read_lines, write_lines
 
 from inspection.formats.raster.sidecar import sidecar_path
 from inspection.intake import quarantine
+from inspection.intake.content import content_sha256, with_sidecar
 from inspection.intake.ingest import ingest
 from inspection.intake.landing import claim, land
-from inspection.intake.search import content_sha256, with_sidecar
 from inspection.params import Ingest
 from inspection.settings import Workspace
 from inspection.store.database import Store
