@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspection.stages.place import open_store, require_input, require_workspace, silent, told
+from inspection.stages.place import has_store, open_store, require_input, require_workspace, silent, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,16 +35,29 @@ def ingest(
     ----------
     source : Path, str or None
         A file, a folder or a URL; default: the landing folder. What is still being written in the landing folder is left for the
-        next call; elsewhere it is looked at twice.
+        next call; elsewhere it is looked at twice. Whatever it is, files that were released or whose run was interrupted are taken
+        up again.
     spread : callable, optional
         Reads the files elsewhere, see :func:`inspection.intake.ingest.ingest`.
 
     Returns
     -------
     dict
-        ``read new known`` files (``files`` = ``new``), valid ``wafers`` of the new ones, ``superseded`` wafers, ``quarantined`` by code
-        as ``{"files", "wafers"}``, their sums ``quarantined_files quarantined_wafers``, ``left`` as ``NAME: WHY``, ``seconds``, ``idle``,
-        and ``labels`` when there is a label table.
+        Files, of which each is counted once: ``read == new + resumed + known + quarantined_files + len(left)``. ``new`` were taken
+        in, ``resumed`` too, but an earlier run had claimed them and was interrupted, or they were released from quarantine (``files``
+        = both); ``known`` had their outcome before; ``left`` stay where they are, each as ``NAME: WHY``.
+
+        Wafers: ``wafers`` are the valid ones of ``files``, of which ``resumed_wafers`` of resumed ones, ``superseded``
+        those that a newer version replaced. ``quarantined`` by code as ``{"files", "wafers"}``, their sums ``quarantined_files
+        quarantined_wafers``. ``notes`` are the valid wafers with a note, by its kind, most first; ``noted`` those with any,
+        ``notes_seen`` for each kind one of them.
+
+        ``seconds``, ``idle``, and ``labels`` when there is a label table.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C; its text says what was done.
     """
     from inspection.formats import table
     from inspection.formats.raster.zarr_store import is_store
@@ -54,22 +68,62 @@ def ingest(
     if source is None:
         workspace.landing.mkdir(parents=True, exist_ok=True)
     else:
-        require_input(source)
+        _require_source(workspace, source)
     place = open_place(workspace.landing if source is None else source, workspace, is_store)
     labels = _labels(place, params)
     left: list[str] = []
-    with open_store(workspace) as store:
+    with open_store(workspace) as store, _interruptible(report) as shown:
         landing = land(
             place, workspace, store, params.ingest,
             wait=source is not None, notice=lambda name, why: left.append(f"{name}: {why}"),
-            progress=partial(told, report, "files looked at"),
+            progress=partial(told, shown, "files looked at"),
         )  # fmt: skip
         done = take_in(
             landing.claims, workspace, store, params, table.read,
             recognise=table.recognise, labels=labels, spread=spread,
-            progress=lambda files, total, wafers: report(files, total, f"files, {wafers:,} wafers"),
+            progress=lambda files, total, wafers: shown(files, total, f"files, {wafers:,} wafers"),
         )  # fmt: skip
     return _counts(landing, done, left)
+
+
+@contextmanager
+def _interruptible(report: Report) -> Iterator[Report]:
+    """A report that passes everything on and, at Ctrl-C, says in the interrupt how far it was."""
+    last = (0, 0, "")
+
+    def passed_on(done: int, total: int, text: str) -> None:
+        nonlocal last
+        last = (done, total, text)
+        report(done, total, text)
+
+    try:
+        yield passed_on
+    except KeyboardInterrupt:
+        done, total, text = last
+        far = f"{done} of {total} {text}" if total else "nothing was read yet"
+        advice = "What is done stays done and nothing is half done: run the same command again to go on with the rest."
+        raise KeyboardInterrupt(f"Interrupted: {far}. {advice}") from None
+
+
+def _require_source(workspace: Workspace, source: Path | str) -> None:
+    """Refuse a source that is not there, before anything is started; an empty folder will do while files wait in the workspace."""
+    from inspection.errors import InputNotFoundError
+    from inspection.intake.landing import waiting
+    from inspection.intake.place import local_path
+
+    try:
+        require_input(source)
+    except InputNotFoundError as error:
+        if not has_store(workspace):
+            raise
+        with open_store(workspace) as store:
+            files = len(waiting(workspace, store))
+        path = local_path(source)
+        if not files:
+            raise
+        if path is None or not path.is_dir():
+            hint = f"In the workspace {files} files wait, released or interrupted: `inspection ingest` without a source takes them in."
+            raise InputNotFoundError(f"{error} {hint}") from error
 
 
 def read_claims(workspace: Workspace, params: Params, claims: Sequence[Claim]) -> list[Parsed]:
@@ -155,10 +209,12 @@ def _labels(place: Place, params: Params) -> Labels | None:
 def _counts(landing: Landing, done: IngestReport, left: list[str]) -> dict[str, Any]:
     files, wafers = done.refused_files + landing.refused, done.refused_wafers
     result: dict[str, Any] = {
-        "read": landing.read, "new": done.files, "known": landing.known, "superseded": done.superseded,
-        "files": done.files, "wafers": done.wafers,
+        "read": landing.read, "new": done.files - done.resumed_files, "resumed": done.resumed_files,
+        "known": landing.known + done.known, "superseded": done.superseded,
+        "files": done.files, "wafers": done.wafers, "resumed_wafers": done.resumed_wafers,
         "quarantined_files": files.total(), "quarantined_wafers": wafers.total(),
         "quarantined": {code: {"files": files[code], "wafers": wafers[code]} for code in sorted(files | wafers)},
+        "notes": dict(done.notes.kinds.most_common()), "noted": done.notes.wafers, "notes_seen": done.notes.examples,
         "left": left, "seconds": done.seconds, "idle": not landing.claims,
     }  # fmt: skip
     if done.labels is not None:

@@ -69,6 +69,11 @@ def open_store(workspace: Workspace) -> Store:
     return Store(Settings().store_url or f"sqlite:///{workspace.store}")
 
 
+def has_store(workspace: Workspace) -> bool:
+    """Whether :func:`open_store` would start none."""
+    return workspace.store.exists() or (Settings().store_url is not None and workspace.root.is_dir())
+
+
 def open_registry(workspace: Workspace) -> Registry:
     """The MLflow registry of the settings, by default SQLite below the workspace."""
     from inspection.registry.tracking import Registry
