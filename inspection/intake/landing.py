@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,13 +30,13 @@ SETTLE_S = 2.0
 class Claim:
     """A file that waits to be ingested: its content, its path inside the landing place, and its copy in the archive.
 
-    ``resumed``: an earlier run claimed it and was interrupted, or it was released from quarantine.
+    ``resumed``: an earlier run claimed it and was interrupted, or it was released from quarantine. It is the same claim.
     """
 
     sha256: str
     name: str
     path: Path
-    resumed: bool = False
+    resumed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

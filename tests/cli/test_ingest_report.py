@@ -31,7 +31,8 @@ SHORT = "SummarySpec 2 TESTNO NDEFECT ;\nSummaryList\n 1 9;\nEndOfFile;\n"
 def landed(tmp_path: Path) -> Path:
     folder = tmp_path / "maps"
     folder.mkdir()
-    for name, text in {"one": klarf("W1"), "two": klarf("W2"), "again": klarf("W2"), "off": klarf("W3", OFF), "cut": "FileVersion 1 2;\nEndOfFile;\n"}.items():
+    maps = {"one": klarf("W1"), "two": klarf("W2"), "again": klarf("W2"), "off": klarf("W3", OFF), "cut": "FileVersion 1 2;\nEndOfFile;\n"}
+    for name, text in maps.items():
         (folder / f"{name}.klarf").write_text(text)
     return folder
 

@@ -48,7 +48,9 @@ def test_every_file_of_every_folder_is_claimed_byte_identical(landing, workspace
         assert one.path.read_bytes() == (landing / one.name).read_bytes()
         assert one.path == workspace.archive / one.sha256 / safe_name(one.name)
         assert one.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
-    assert claim(landing, workspace, store, LIMITS) == claims == waiting(workspace, store)
+    again = claim(landing, workspace, store, LIMITS)
+    assert again == claims == waiting(workspace, store)
+    assert [one.resumed for one in (*claims, *again)] == [False] * 3 + [True] * 3
 
 
 def test_a_single_file_can_be_the_source(landing, workspace, store):
