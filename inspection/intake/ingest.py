@@ -23,6 +23,7 @@ from inspection.intake.workers import WORTH_BYTES, processes, read_here, read_in
 from inspection.store.files import CLAIMED, INGESTED, move, state_of
 from inspection.store.supersession import put_times, settle
 from inspection.store.wafers import VALID, replace_wafers
+from inspection.system import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -181,14 +182,11 @@ class _Intake:
             if fault is None:
                 self._settle(claim, parsed)
         except OSError as error:
-            fault = f"expected to move it into {self.workspace.quarantine}, got {error}"
+            fault = refusal(error, self.workspace.quarantine).told(f"Cannot quarantine {claim.name}")
         if fault is None:
             return
         if self._state(claim) == CLAIMED:
-            raise EngineError(
-                f"Cannot ingest {claim.name}: {fault}. Free disk space and check the places, then run the same command "
-                "again; nothing is half done."
-            )
+            raise EngineError(f"{fault} Nothing is half done and no file is refused for it.")
         self.report.known += 1  # another process gave it its outcome and moved it meanwhile
 
     def _settle(self, claim: Claim, parsed: Parsed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -13,6 +14,7 @@ from inspection.errors import InputError, InputNotFoundError
 from inspection.intake.content import NotPlainError, is_input, members, with_sidecar
 from inspection.intake.labels import beside
 from inspection.intake.place import PIECE, Landed, Part, clean_name
+from inspection.system import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +44,10 @@ class Folder:
                 next(root.iterdir(), None)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputNotFoundError(f"No input: expected a file or folder at {source}, got nothing. Correct the path.") from error
-        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-            raise InputError(f"Cannot read {source}: expected a readable file or folder, got {error}. Check the path.") from error
+        except RuntimeError as error:  # what pathlib makes of a loop of links
+            raise InputError(refusal(OSError(errno.ELOOP, ""), source).told("Cannot read the source")) from error
+        except OSError as error:
+            raise InputError(refusal(error, source).told("Cannot read the source")) from error
         self._one_source = one_source
         self._own = _own_places(workspace, root)
 
