@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspection.stages.place import has_store, open_store, require_input, require_workspace, silent, told
+from inspection.stages.place import has_store, open_store, require_input, require_workspace, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -72,37 +72,43 @@ def ingest(
     place = open_place(workspace.landing if source is None else source, workspace, is_store)
     labels = _labels(place, params)
     left: list[str] = []
-    with open_store(workspace) as store, _interruptible(report) as shown:
+    progress = _Told(report)
+    with open_store(workspace) as store, progress.interruptible():
         landing = land(
             place, workspace, store, params.ingest,
             wait=source is not None, notice=lambda name, why: left.append(f"{name}: {why}"),
-            progress=partial(told, shown, "files looked at"),
+            progress=progress.looked,
         )  # fmt: skip
         done = take_in(
             landing.claims, workspace, store, params, table.read,
             recognise=table.recognise, labels=labels, spread=spread,
-            progress=lambda files, total, wafers: shown(files, total, f"files, {wafers:,} wafers"),
+            progress=progress.read,
         )  # fmt: skip
     return _counts(landing, done, left)
 
 
-@contextmanager
-def _interruptible(report: Report) -> Iterator[Report]:
-    """A report that passes everything on and, at Ctrl-C, says in the interrupt how far it was."""
-    last = (0, 0, "")
+@dataclass
+class _Told:
+    """Passes progress on; at Ctrl-C the interrupt says how far it was, since the caller has no other answer."""
 
-    def passed_on(done: int, total: int, text: str) -> None:
-        nonlocal last
-        last = (done, total, text)
-        report(done, total, text)
+    report: Report
+    far: str = "before anything was read"
 
-    try:
-        yield passed_on
-    except KeyboardInterrupt:
-        done, total, text = last
-        far = f"{done} of {total} {text}" if total else "nothing was read yet"
-        advice = "What is done stays done and nothing is half done: run the same command again to go on with the rest."
-        raise KeyboardInterrupt(f"Interrupted: {far}. {advice}") from None
+    def looked(self, done: int, total: int) -> None:
+        self.far = f"after {done:,} of {total:,} files were looked at and before any was read"
+        self.report(done, total, "files looked at")
+
+    def read(self, files: int, total: int, wafers: int) -> None:
+        self.far = f"after {files:,} of {total:,} files were read, {wafers:,} wafers; the others are copied into the workspace and wait"
+        self.report(files, total, f"files, {wafers:,} wafers")
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            advice = "What is done stays done, nothing is half done: run the same command again to go on with the rest."
+            raise KeyboardInterrupt(f"Interrupted {self.far}. {advice}") from None
 
 
 def _require_source(workspace: Workspace, source: Path | str) -> None:
