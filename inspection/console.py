@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inspection.errors import InputError, InspectionError
+from inspection.system import refusal as refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -105,6 +106,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     Console(highlight=False).print(shown)
 
 
+def advise(text: str) -> None:
+    """A line below a table: where to look further."""
+    Console(highlight=False).print(text, markup=False)
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
@@ -144,10 +150,10 @@ def errors(*, as_json: bool = False) -> Iterator[None]:
     except InspectionError as error:
         fail(error, as_json=as_json)
     except OSError as error:
-        advice = "Nothing is lost: free space or mend the path, then run the same command again."
-        fail(InspectionError(f"The system refused: {error}. {advice}"), as_json=as_json)
-    except KeyboardInterrupt:
-        fail(InspectionError("Interrupted. Run the same command again to go on where it stopped."), as_json=as_json)
+        refused = refusal_of(error)
+        fail((InputError if refused.is_path else InspectionError)(refused.told("The system refused")), as_json=as_json)
+    except KeyboardInterrupt as stop:
+        fail(InspectionError(str(stop) or "Interrupted. Run the same command again to go on where it stopped."), as_json=as_json)
     except Exception as error:
         if as_json:
             refusal(error, FAILED)

@@ -12,7 +12,7 @@ import typer
 from inspection import console
 from inspection.cli.options import HERE, JsonOption, WorkspaceOption
 from inspection.cli.stage import run_stage, show_left
-from inspection.errors import InputError
+from inspection.errors import InputError, Reason
 
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
@@ -34,7 +34,12 @@ def history(
 
     def shown(result: dict[str, Any]) -> None:
         keys = ("layer", "inspected_at", "kind", "state", "source", "defects", "label")
-        console.table(f"lot {lot}, wafer {wafer}", keys, [[row[key] for key in keys] for row in result["inspections"]])
+        rows = result["inspections"]
+        console.table(f"lot {lot}, wafer {wafer}", keys, [[row[key] for key in keys] for row in rows])
+        odd = [(row["source"], note) for row in rows for note in row["notes"]]
+        odd += [(row["source"], f"refused: {Reason(**row['reason'])}") for row in rows if row["reason"]]
+        if odd:
+            console.table("What was odd about it", ("source", "note"), odd)
 
     run_stage("history", workspace, as_json=json, shown=shown, lot=lot, wafer=wafer)
 

@@ -10,7 +10,7 @@ import typer
 
 from inspection import console
 from inspection.cli.options import HERE, JsonOption, SnapshotOption, WorkspaceOption
-from inspection.cli.stage import run_stage, show_left, start_flow, start_spread
+from inspection.cli.stage import run_stage, show_left, show_notes, start_flow, start_spread
 
 
 class Difficulty(StrEnum):
@@ -82,17 +82,22 @@ def show_ingested(result: dict[str, Any], *, as_json: bool = False) -> None:
     if as_json:
         console.answer(result, as_json=True, title="ingest")
         return
-    refused = result["quarantined"]
+    refused, resumed = result["quarantined"], result["resumed_wafers"]
     rows = [
         ["read", result["read"], None],
-        ["new", result["new"], result["wafers"]],
+        ["new", result["new"], result["wafers"] - resumed],
+        ["taken up again (interrupted or released)", result["resumed"], resumed],
         ["known", result["known"], None],
-        ["superseded", None, result["superseded"]],
         *([f"quarantined: {code}", count["files"], count["wafers"]] for code, count in refused.items()),
         ["left", len(result["left"]), None],
+        ["superseded", None, result["superseded"]],
+        ["taken in with notes", None, result["noted"]],
     ]
     console.table(f"ingest, {result['seconds']:.1f} s", ("", "files", "wafers"), rows)
+    show_notes(result["notes"], result["notes_seen"])
     show_left("Left where they are", "file and why", result["left"])
+    if refused:
+        console.advise("Why files were refused, and what to do: `inspection quarantine list`, then `inspection quarantine show ID`.")
 
 
 def validate(from_snapshot: SnapshotOption = False, workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SHOWN_LEFT = 20
+SHOWN_LEFT, SHOWN_NOTES, SHOWN_TEXT = 20, 12, 200
 
 
 def run_stage(
@@ -65,3 +65,18 @@ def show_left(title: str, what: str, lines: list[str]) -> None:
     if lines:
         more = [[f"and {len(lines) - SHOWN_LEFT} more"]] if len(lines) > SHOWN_LEFT else []
         console.table(title, (what,), [*([line] for line in lines[:SHOWN_LEFT]), *more])
+
+
+def show_notes(kinds: dict[str, int], seen: dict[str, dict[str, Any]]) -> None:
+    """The commonest kinds of notes with an example of each, how many more there are, and where all of them stand."""
+    if not kinds:
+        return
+    rows = [[wafers, kind, *_example(seen[kind])] for kind, wafers in list(kinds.items())[:SHOWN_NOTES]]
+    more = [[sum(list(kinds.values())[SHOWN_NOTES:]), f"and {len(kinds) - SHOWN_NOTES} more kinds"]] if len(kinds) > SHOWN_NOTES else []
+    console.table("Notes: what was odd, and survived", ("wafers", "note", "for example", "in"), [*rows, *more])
+    console.advise("All notes of a wafer: `inspection history LOT WAFER`; of a file: `inspection show FILE`.")
+
+
+def _example(one: dict[str, Any]) -> tuple[str, str]:
+    named = " ".join(filter(None, (one["lot"], one["wafer"]))) or f"wafer {one['index']}"
+    return one["note"][:SHOWN_TEXT], f"{one['source']}: {named}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from inspection.aside import sweep
 from inspection.errors import InputError, InputNotFoundError, bounded
 from inspection.formats.canonical import CanonicalWafer, write_shard
-from inspection.intake.search import content_sha256, with_sidecar
+from inspection.intake.content import content_sha256, with_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

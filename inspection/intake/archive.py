@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from inspection.errors import EngineError
-from inspection.intake.search import member_head, safe_name
+from inspection.intake.content import member_head, safe_name
+from inspection.system import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,10 +79,7 @@ def writing(one: Landed, into: Path | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EngineError(
-            f"Cannot copy {one.name} into {into}: expected room for {one.size} bytes, got {error.strerror or error}. "
-            "Free disk space, then run the same command again; nothing is half done."
-        ) from error
+        raise EngineError(f"{refusal(error, into).told(f'Cannot copy {one.name}, {one.size} bytes,')} Nothing is half done.") from error
 
 
 def keep(one: Landed, folder: Path, kept: Path) -> None:

@@ -37,7 +37,10 @@ _REMEMBER_EVERY = 500
 
 @dataclass
 class Claiming:
-    """One look at a place; ``known`` is state and name by sha256, ``sizes`` the lengths of these, and both grow with each claim."""
+    """One look at a place; ``known`` is state and name by sha256, ``sizes`` the lengths of these, and both grow with each claim.
+
+    ``entered`` are the claimed contents that were found, ``new`` those of them that nobody had claimed before.
+    """
 
     place: Place
     workspace: Workspace
@@ -49,9 +52,9 @@ class Claiming:
     sizes: set[int]
     seen: dict[str, Sighting]
     entered: set[str] = field(default_factory=set)
+    new: set[str] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
     known_again: int = 0
-    left: int = 0
     _new_sightings: dict[str, Sighting] = field(default_factory=dict)
 
     def claim(self, one: Landed, *, settled: bool = False) -> bool:
@@ -93,7 +96,6 @@ class Claiming:
 
     def leave(self, one: Landed, why: str) -> None:
         """Leave ``one`` and tell why."""
-        self.left += 1
         self.notice(one.name, why)
 
     def _has_bytes(self, sha256: str) -> bool:
@@ -154,6 +156,7 @@ class Claiming:
         with self.store.write() as connection:
             if add_claimed(connection, sha256=sha256, name=name, size=one.size):
                 put_times(connection, sha256, modified_at=one.modified_at or utc_now())
+                self.new.add(sha256)
         self.entered.add(sha256)
         self.sizes.add(one.size)
         self.known[sha256] = (CLAIMED, name)
@@ -168,5 +171,6 @@ class Claiming:
             action="Raise ingest.max_file_mb in params.yaml and release the file; it stays where it landed.",
         )
         record(self.store, sha256, reason.to_dict())
+        self.entered.discard(sha256)
         self.refused[reason.code] += 1
         self.known[sha256] = (QUARANTINED, one.name)

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from inspection.aside import sweep
 from inspection.errors import EngineError
 from inspection.intake import quarantine
+from inspection.intake.notes import NotesTally
 from inspection.intake.parsing import Parser
 from inspection.intake.relabel import LabelReport, relabel
 from inspection.intake.workers import WORTH_BYTES, processes, read_here, read_in_processes, read_surely
 from inspection.store.files import CLAIMED, INGESTED, move, state_of
 from inspection.store.supersession import put_times, settle
-from inspection.store.wafers import replace_wafers
+from inspection.store.wafers import VALID, replace_wafers
+from inspection.system import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,16 +40,22 @@ if TYPE_CHECKING:
 
 @dataclass
 class IngestReport:
-    """What came of one ingest.
+    """What came of one ingest: every claim is one of ``files``, ``refused_files`` and ``known``.
 
     Attributes
     ----------
     files, wafers : int
         Taken in; ``wafers`` are the valid ones.
+    resumed_files, resumed_wafers : int
+        Those of them that an earlier run had claimed and was interrupted, or that were released from quarantine.
+    known : int
+        Files that another process gave their outcome meanwhile.
     superseded : int
         Wafers replaced by a newer version of the same inspection, in this ingest.
     refused_files, refused_wafers : Counter of str
         By the code of the reason. The wafers are those of taken-in files, and all that were read of refused ones.
+    notes : NotesTally
+        What is odd about the valid wafers, and was survived.
     seconds : float
     labels : LabelReport or None
         What the label table did; None without one.
@@ -55,9 +63,13 @@ class IngestReport:
 
     files: int = 0
     wafers: int = 0
+    resumed_files: int = 0
+    resumed_wafers: int = 0
+    known: int = 0
     superseded: int = 0
     refused_files: Counter[str] = field(default_factory=Counter)
     refused_wafers: Counter[str] = field(default_factory=Counter)
+    notes: NotesTally = field(default_factory=NotesTally)
     seconds: float = 0.0
     labels: LabelReport | None = None
 
@@ -149,19 +161,21 @@ class _Intake:
     def unsettled(self, claims: Sequence[Claim]) -> Iterator[Claim]:
         """The claims that must be read, looked at when their turn comes: another process may have been first."""
         for claim in claims:
-            if self._state(claim) == CLAIMED and not self._refused_before(claim):
+            if self._state(claim) != CLAIMED:
+                self.report.known += 1
+            elif not self._refused_before(claim):
                 quarantine.restore(self.workspace, claim.sha256)
                 yield claim
-            else:
-                self.done += 1
-                self.tell()
+                continue
+            self.done += 1
+            self.tell()
 
     def _refused_before(self, claim: Claim) -> bool:
         """Whether a run was killed between the move into quarantine and its record; the record is made good."""
         left = quarantine.left_behind(self.workspace, claim.sha256)
         if left is not None:
-            quarantine.record(self.store, claim.sha256, *left)
-            self._count_refused(left[0]["code"], left[1])
+            first = quarantine.record(self.store, claim.sha256, *left)
+            self._count_refused(left[0]["code"], left[1], first=first)
         return left is not None
 
     def settle(self, claim: Claim, parsed: Parsed) -> None:
@@ -171,31 +185,38 @@ class _Intake:
             if fault is None:
                 self._settle(claim, parsed)
         except OSError as error:
-            fault = f"expected to move it into {self.workspace.quarantine}, got {error}"
-        if fault is not None and self._state(claim) == CLAIMED:  # else another process gave it its outcome and moved it meanwhile
-            raise EngineError(
-                f"Cannot ingest {claim.name}: {fault}. Free disk space and check the places, then run the same command "
-                "again; nothing is half done."
-            )
+            fault = refusal(error, self.workspace.quarantine).told(f"Cannot quarantine {claim.name}")
+        if fault is None:
+            return
+        if self._state(claim) == CLAIMED:
+            raise EngineError(f"{fault} Nothing is half done and no file is refused for it.")
+        self.report.known += 1  # another process gave it its outcome and moved it meanwhile
 
     def _settle(self, claim: Claim, parsed: Parsed) -> None:
         if parsed.reason is not None:
-            quarantine.put(self.workspace, self.store, claim.sha256, claim.name, parsed.reason, wafers=len(parsed.rows))
-            self._count_refused(parsed.reason.code, len(parsed.rows))
+            first = quarantine.put(self.workspace, self.store, claim.sha256, claim.name, parsed.reason, wafers=len(parsed.rows))
+            self._count_refused(parsed.reason.code, len(parsed.rows), first=first)
             return
         with self.store.write() as connection:
             values = {"format": parsed.format, "wafers": len(parsed.rows), "reason": None}
             if not move(connection, claim.sha256, source=CLAIMED, target=INGESTED, values=values):
+                self.report.known += 1
                 return
             replace_wafers(connection, claim.sha256, parsed.rows)
             put_times(connection, claim.sha256, written_at=parsed.written_at)
             superseded = settle(connection, claim.sha256)
         self.report.files += 1
         self.report.wafers += parsed.valid
+        self.report.resumed_files += claim.resumed
+        self.report.resumed_wafers += parsed.valid * claim.resumed
         self.report.superseded += superseded
+        self.report.notes.add(row for row in parsed.rows if row["state"] == VALID)
         self.report.refused_wafers.update(row["reason"]["code"] for row in parsed.rows if row["reason"] is not None)
 
-    def _count_refused(self, code: str, wafers: int) -> None:
+    def _count_refused(self, code: str, wafers: int, *, first: bool) -> None:
+        if not first:
+            self.report.known += 1
+            return
         self.report.refused_files[code] += 1
         self.report.refused_wafers[code] += wafers
 

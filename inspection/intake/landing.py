@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from inspection.store.sightings import seen_in
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from inspection.intake.place import Notice, OneSource, Place
     from inspection.params import Ingest
@@ -28,11 +28,15 @@ SETTLE_S = 2.0
 
 @dataclass(frozen=True)
 class Claim:
-    """A file that waits to be ingested: its content, its path inside the landing place, and its copy in the archive."""
+    """A file that waits to be ingested: its content, its path inside the landing place, and its copy in the archive.
+
+    ``resumed``: an earlier run claimed it and was interrupted, or it was released from quarantine. It is the same claim.
+    """
 
     sha256: str
     name: str
     path: Path
+    resumed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,14 @@ class Landing:
     claims : list of Claim
         All that waits to be ingested, in the order they landed; also of earlier, interrupted runs, and released ones.
     read : int
-        Files found or waiting: each is known, claimed, refused or left for later.
+        Files found or waiting. Each is one of ``claims``, known, refused at once, or left:
+        ``read == len(claims) + known + refused.total() + left``.
     known : int
         Those whose content has its outcome already, or was found twice.
     refused : Counter of str
         Files refused at once, by the code of the reason.
     left : int
-        Files left for later.
+        What was found and left where it is; ``notice`` was told of each.
     """
 
     claims: list[Claim]
@@ -107,14 +112,18 @@ def land(
     EngineError
         The disk, the store or the server refuses; run again after making room.
     """
+    told = 0
 
     def tell(name: str, why: str) -> None:
+        nonlocal told
+        told += 1
         if notice is not None:
             notice(name, why)
 
     place = open_place(source, workspace, one_source) if isinstance(source, str | Path) else source
     sweep(workspace.archive)
     landed = list(place.find(tell))
+    no_input = told
     with store.read() as connection:
         known = known_files(connection)
         sizes = {size for _, _, size in known.values()}
@@ -135,13 +144,15 @@ def land(
         for one in fresh:
             claiming.leave(one, GROWING)
     claiming.remember()
-    claims = waiting(workspace, store)
-    earlier = {one.sha256 for one in claims} - claiming.entered
-    return Landing(claims, len(landed) + len(earlier), claiming.known_again, claiming.refused, claiming.left)
+    claims = waiting(workspace, store, claiming.new)
+    ours = {one.sha256 for one in claims}
+    elsewhere = len(claiming.entered - ours)  # another process gave them their outcome meanwhile
+    found = len(landed) + no_input + len(ours - claiming.entered)
+    return Landing(claims, found, claiming.known_again + elsewhere, claiming.refused, told)
 
 
-def waiting(workspace: Workspace, store: Store) -> list[Claim]:
-    """Every claimed file that has no outcome yet, in the order they landed."""
+def waiting(workspace: Workspace, store: Store, new: Collection[str] = ()) -> list[Claim]:
+    """Every claimed file that has no outcome yet, in the order they landed; all but the ``new`` ones (sha256) are resumed."""
     with store.read() as connection:
         rows = in_state(connection, CLAIMED)
-    return [Claim(row["sha256"], row["name"], archived(workspace, row["sha256"], row["name"])) for row in rows]
+    return [Claim(row["sha256"], row["name"], archived(workspace, row["sha256"], row["name"]), row["sha256"] not in new) for row in rows]

@@ -19,6 +19,7 @@ from inspection.formats.canonical import CanonicalWafer, write_shard
 from inspection.intake.physics import check
 from inspection.store.database import as_stored
 from inspection.store.wafers import QUARANTINED, VALID
+from inspection.system import refusal
 from inspection.wafer.maps import DieMap
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Parsed:
     reason : Reason or None
         Why the file was refused whole: then there is no shard.
     fault : str or None
-        The machine's fault (a full disk, an unreadable archive), not the file's: nothing is decided.
+        What the machine refused (a full disk, an unreadable archive), as one line; not the file's fault: nothing is decided.
     format : str or None
         Name of the format.
     written_at : datetime or None
@@ -120,7 +121,7 @@ class Parser:
             shard.unlink(missing_ok=True)
             return Parsed(reading.rows, reason=refused.reason)
         except OSError as error:
-            return Parsed(fault=f"expected to read {claim.path} and write {shard}, got {error}")
+            return Parsed(fault=refusal(error, shard).told(f"Cannot ingest {claim.name}"))
         return Parsed(reading.rows, valid, format=name, written_at=reading.written_at)
 
 

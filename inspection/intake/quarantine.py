@@ -45,8 +45,10 @@ class Quarantined:
     landed_at: datetime
 
 
-def put(workspace: Workspace, store: Store, sha256: str, name: str, reason: Reason, *, wafers: int = 0) -> None:
+def put(workspace: Workspace, store: Store, sha256: str, name: str, reason: Reason, *, wafers: int = 0) -> bool:
     """Move a claimed file from the archive into quarantine and record why; doing it twice changes nothing.
+
+    False when the file has its outcome from another process.
 
     Parameters
     ----------
@@ -68,14 +70,16 @@ def put(workspace: Workspace, store: Store, sha256: str, name: str, reason: Reas
         if target.is_dir():
             shutil.rmtree(target)  # left by a run that was killed before it recorded the outcome; the same bytes
         kept.rename(target)
-    record(store, sha256, reason.to_dict(), wafers)
+    return record(store, sha256, reason.to_dict(), wafers)
 
 
-def record(store: Store, sha256: str, reason: dict[str, str], wafers: int = 0) -> None:
-    """Write the outcome of a file that lies in quarantine already."""
+def record(store: Store, sha256: str, reason: dict[str, str], wafers: int = 0) -> bool:
+    """Write the outcome of a file that lies in quarantine already; False when it has another one."""
     with store.write() as connection:
-        remove_wafers(connection, sha256)
-        move(connection, sha256, source=CLAIMED, target=QUARANTINED, values={"reason": reason, "wafers": wafers})
+        first = move(connection, sha256, source=CLAIMED, target=QUARANTINED, values={"reason": reason, "wafers": wafers})
+        if first:
+            remove_wafers(connection, sha256)
+    return first
 
 
 def left_behind(workspace: Workspace, sha256: str) -> tuple[dict[str, str], int] | None:

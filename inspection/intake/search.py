@@ -1,31 +1,26 @@
-"""The landing place on a disk: what could be input, what belongs together, and the identity of a content."""
+"""The landing place on a disk: a file, or a folder searched through all its folders."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import re
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspection.errors import InputError, InputNotFoundError
-from inspection.formats.compressed import inner_name, sidecar_of
-from inspection.formats.points import sidecar as points_sidecar
-from inspection.formats.raster.sidecar import INSIDE, SIDECARS
-from inspection.intake.labels import LABELS_NAME, beside
+from inspection.intake.content import NotPlainError, is_input, members, with_sidecar
+from inspection.intake.labels import beside
 from inspection.intake.place import PIECE, Landed, Part, clean_name
+from inspection.system import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from inspection.intake.place import Notice, OneSource
     from inspection.settings import Workspace
-
-RASTERS = (".npy", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".raw", ".bin", ".dat", ".zarr", ".zip")
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
-_LONGEST_NAME = 120
 
 
 class Folder:
@@ -49,8 +44,10 @@ class Folder:
                 next(root.iterdir(), None)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputNotFoundError(f"No input: expected a file or folder at {source}, got nothing. Correct the path.") from error
-        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-            raise InputError(f"Cannot read {source}: expected a readable file or folder, got {error}. Check the path.") from error
+        except RuntimeError as error:  # what pathlib makes of a loop of links
+            raise InputError(refusal(OSError(errno.ELOOP, ""), source).told("Cannot read the source")) from error
+        except OSError as error:
+            raise InputError(refusal(error, source).told("Cannot read the source")) from error
         self._one_source = one_source
         self._own = _own_places(workspace, root)
 
@@ -127,7 +124,7 @@ class Folder:
                 notice(name, "refused: not a plain file")
             else:
                 return _seen(target, name)
-        except _NotPlainError as error:
+        except NotPlainError as error:
             notice(name, f"refused: {error}")
         except PermissionError as error:
             notice(name, f"refused: it cannot be read: {error.strerror}")
@@ -136,14 +133,10 @@ class Folder:
         return None
 
 
-class _NotPlainError(OSError):
-    """A folder that is one source holds more than plain files."""
-
-
 def _seen(path: Path, name: str) -> Landed:
     """What lies at ``path`` now: a file with its sidecar, or a folder that is one source."""
     is_folder = path.is_dir()
-    found = _members(path) if is_folder else {part.name: part for part in with_sidecar(path)}
+    found = members(path) if is_folder else {part.name: part for part in with_sidecar(path)}
     stats = {member: at.stat() for member, at in found.items()}
     # The change time cannot be set back: a file put back with its old time and length is still seen as another.
     looks = [(member, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for member, s in stats.items()]
@@ -163,24 +156,6 @@ def _utc(nanoseconds: int) -> datetime:
     return datetime.fromtimestamp(nanoseconds / 1e9, UTC).replace(tzinfo=None)
 
 
-def _members(folder: Path) -> dict[str, Path]:
-    """All files of a folder that is one source, by their paths in it, in the order of these; its sidecar as if it lay in it."""
-    found = {}
-    for here, folders, names in os.walk(folder):
-        for path in (Path(here, name) for name in (*folders, *names)):
-            member = path.relative_to(folder).as_posix()
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise _NotPlainError(f"{clean_name(member)} in it is a link or not a plain file")
-            if path.is_file():
-                found[member] = path
-    if not found:
-        raise _NotPlainError("a folder without files")
-    beside = sidecar_of(folder)
-    if beside is not None and not beside.is_symlink() and not any(INSIDE + end in found for end in SIDECARS):
-        found[INSIDE + beside.suffix] = beside
-    return dict(sorted(found.items()))
-
-
 def _open_plain(path: str) -> int:
     """Open a file that may have been exchanged since it was listed: for a link (refused) or a pipe (which would never answer)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -198,61 +173,5 @@ def _own_places(workspace: Workspace, root: Path) -> frozenset[Path]:
     return frozenset(places - {workspace.landing} - ({workspace.root} if root.is_relative_to(workspace.root) else set()))
 
 
-def is_input(name: str) -> bool:
-    """Whether a file of this name (its last component) could be input: not hidden, no sidecar, no label or truth table."""
-    low = name.lower()
-    return not (low.startswith((".", "truth.")) or low == LABELS_NAME or low.endswith(SIDECARS))
-
-
 def _name(path: Path, root: Path) -> str:
     return clean_name(path.relative_to(root).as_posix())
-
-
-def safe_name(name: str) -> str:
-    """The last part of ``name`` with letters, digits and ``._-`` only, at most 120 characters, never hidden or empty.
-
-    The suffix stays, for it tells a raster from its sidecar.
-    """
-    base = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("\\", "/").rpartition("/")[2]).lstrip(".")
-    stem, dot, suffix = base.rpartition(".")
-    if dot and len(suffix) <= 16:
-        return f"{stem[: _LONGEST_NAME - len(suffix) - 1] or 'file'}.{suffix}" if suffix else stem[:_LONGEST_NAME] or "file"
-    return base[:_LONGEST_NAME] or "file"
-
-
-def sidecar(path: Path) -> Path | None:
-    """The YAML file that belongs to a raster or a table of points, packed or not, as its reader will look for it; None = it has none."""
-    suffix = Path(inner_name(path.name)).suffix.lower()
-    if suffix in TABLES:
-        return sidecar_of(path) or points_sidecar.sidecar_path(path)
-    return sidecar_of(path) if suffix in RASTERS else None
-
-
-def content_sha256(parts: Sequence[Path]) -> str:
-    """Identity of a content, ``parts`` as :func:`with_sidecar` gives them: sha256 of all their bytes in order.
-
-    Two rasters with equal pixels and different sidecars are different wafers; hence the sidecar counts. For every other
-    file this is the plain sha256. A folder that is one source is hashed as :func:`member_head` says.
-    """
-    digest = hashlib.sha256()
-    for path in parts:
-        is_folder = path.is_dir()
-        for member, at in _members(path).items() if is_folder else [("", path)]:
-            if is_folder:
-                digest.update(member_head(member, at.stat().st_size))
-            with at.open("rb") as stream:
-                while piece := stream.read(PIECE):
-                    digest.update(piece)
-    return digest.hexdigest()
-
-
-def member_head(name: str, size: int) -> bytes:
-    """What is hashed before the bytes of each file of a folder, in the order of their names: a moved chunk is another content."""
-    return b"%s\0%d\0" % (os.fsencode(name), size)
-
-
-def with_sidecar(path: Path) -> tuple[Path, ...]:
-    """A file and its sidecar, if it has one; of a folder that is one source, the sidecar counts among its files."""
-    beside = None if path.is_dir() else sidecar(path)
-    # A sidecar that is a link could lead out of the source: it is not taken.
-    return (path,) if beside is None or beside.is_symlink() else (path, beside)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.settings import Settings
-from inspection.stages.place import open_store, require_input, require_workspace, silent, told
+from inspection.stages.place import has_store, open_store, require_input, require_workspace, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,16 +36,29 @@ def ingest(
     ----------
     source : Path, str or None
         A file, a folder or a URL; default: the landing folder. What is still being written in the landing folder is left for the
-        next call; elsewhere it is looked at twice.
+        next call; elsewhere it is looked at twice. Whatever it is, files that were released or whose run was interrupted are taken
+        up again.
     spread : callable, optional
         Reads the files elsewhere, see :func:`inspection.intake.ingest.ingest`.
 
     Returns
     -------
     dict
-        ``read new known`` files (``files`` = ``new``), valid ``wafers`` of the new ones, ``superseded`` wafers, ``quarantined`` by code
-        as ``{"files", "wafers"}``, their sums ``quarantined_files quarantined_wafers``, ``left`` as ``NAME: WHY``, ``seconds``, ``idle``,
-        and ``labels`` when there is a label table.
+        Files, of which each is counted once: ``read == new + resumed + known + quarantined_files + len(left)``. ``new`` were taken
+        in, ``resumed`` too, but an earlier run had claimed them and was interrupted, or they were released from quarantine (``files``
+        = both); ``known`` had their outcome before; ``left`` stay where they are, each as ``NAME: WHY``.
+
+        Wafers: ``wafers`` are the valid ones of ``files``, of which ``resumed_wafers`` of resumed ones, ``superseded``
+        those that a newer version replaced. ``quarantined`` by code as ``{"files", "wafers"}``, their sums ``quarantined_files
+        quarantined_wafers``. ``notes`` are the valid wafers with a note, by its kind, most first; ``noted`` those with any,
+        ``notes_seen`` for each kind one of them.
+
+        ``seconds``, ``idle``, and ``labels`` when there is a label table.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C; its text says what was done.
     """
     from inspection.formats import table
     from inspection.formats.raster.zarr_store import is_store
@@ -55,22 +69,68 @@ def ingest(
     if source is None:
         workspace.landing.mkdir(parents=True, exist_ok=True)
     else:
-        require_input(source)
+        _require_source(workspace, source)
     place = open_place(workspace.landing if source is None else source, workspace, is_store)
     labels = _labels(place, params)
     left: list[str] = []
-    with open_store(workspace) as store:
+    progress = _Told(report)
+    with open_store(workspace) as store, progress.interruptible():
         landing = land(
             place, workspace, store, params.ingest,
             wait=source is not None, notice=lambda name, why: left.append(f"{name}: {why}"),
-            progress=partial(told, report, "files looked at"),
+            progress=progress.looked,
         )  # fmt: skip
         done = take_in(
             landing.claims, workspace, store, params, table.read,
             recognise=table.recognise, labels=labels, spread=spread, workers=Settings().workers,
-            progress=lambda files, total, wafers: report(files, total, f"files, {wafers:,} wafers"),
+            progress=progress.read,
         )  # fmt: skip
     return _counts(landing, done, left)
+
+
+@dataclass
+class _Told:
+    """Passes progress on; at Ctrl-C the interrupt says how far it was, since the caller has no other answer."""
+
+    report: Report
+    far: str = "before anything was read"
+
+    def looked(self, done: int, total: int) -> None:
+        self.far = f"after {done:,} of {total:,} files were looked at and before any was read"
+        self.report(done, total, "files looked at")
+
+    def read(self, files: int, total: int, wafers: int) -> None:
+        self.far = f"after {files:,} of {total:,} files were read, {wafers:,} wafers; the others are copied into the workspace and wait"
+        self.report(files, total, f"files, {wafers:,} wafers")
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            advice = "What is done stays done, nothing is half done: run the same command again to go on with the rest."
+            raise KeyboardInterrupt(f"Interrupted {self.far}. {advice}") from None
+
+
+def _require_source(workspace: Workspace, source: Path | str) -> None:
+    """Refuse a source that is not there, before anything is started; an empty folder will do while files wait in the workspace."""
+    from inspection.errors import InputNotFoundError
+    from inspection.intake.landing import waiting
+    from inspection.intake.place import local_path
+
+    try:
+        require_input(source)
+    except InputNotFoundError as error:
+        if not has_store(workspace):
+            raise
+        with open_store(workspace) as store:
+            files = len(waiting(workspace, store))
+        path = local_path(source)
+        if not files:
+            raise
+        if path is None or not path.is_dir():
+            hint = f"In the workspace {files} files wait, released or interrupted: `inspection ingest` without a source takes them in."
+            raise InputNotFoundError(f"{error} {hint}") from error
 
 
 def read_claims(workspace: Workspace, params: Params, claims: Sequence[Claim]) -> list[Parsed]:
@@ -156,10 +216,12 @@ def _labels(place: Place, params: Params) -> Labels | None:
 def _counts(landing: Landing, done: IngestReport, left: list[str]) -> dict[str, Any]:
     files, wafers = done.refused_files + landing.refused, done.refused_wafers
     result: dict[str, Any] = {
-        "read": landing.read, "new": done.files, "known": landing.known, "superseded": done.superseded,
-        "files": done.files, "wafers": done.wafers,
+        "read": landing.read, "new": done.files - done.resumed_files, "resumed": done.resumed_files,
+        "known": landing.known + done.known, "superseded": done.superseded,
+        "files": done.files, "wafers": done.wafers, "resumed_wafers": done.resumed_wafers,
         "quarantined_files": files.total(), "quarantined_wafers": wafers.total(),
         "quarantined": {code: {"files": files[code], "wafers": wafers[code]} for code in sorted(files | wafers)},
+        "notes": dict(done.notes.kinds.most_common()), "noted": done.notes.wafers, "notes_seen": done.notes.examples,
         "left": left, "seconds": done.seconds, "idle": not landing.claims,
     }  # fmt: skip
     if done.labels is not None:

@@ -69,6 +69,11 @@ def open_store(workspace: Workspace) -> Store:
     return Store(Settings().store_url or f"sqlite:///{workspace.store}")
 
 
+def has_store(workspace: Workspace) -> bool:
+    """Whether :func:`open_store` would start none."""
+    return workspace.store.exists() or (Settings().store_url is not None and workspace.root.is_dir())
+
+
 def open_registry(workspace: Workspace) -> Registry:
     """The MLflow registry of the settings, by default SQLite below the workspace."""
     from inspection.registry.tracking import Registry
@@ -79,13 +84,15 @@ def open_registry(workspace: Workspace) -> Registry:
 def require_input(source: Path | str) -> None:
     """Refuse a path or URL that does not exist, or a folder without files, before anything is started."""
     from inspection.intake.place import local_path, open_place
+    from inspection.intake.url_faults import KNOWN, meant_url
 
     path = local_path(source)
     if path is None:
         open_place(source, Workspace(Path()))
         return
     if not path.exists():
-        raise InputNotFoundError(f"No such input: expected a file or folder, got {path}. Check the path.")
+        advice = f"If a URL was meant, write {KNOWN}" if meant_url(source) else "Check the path"
+        raise InputNotFoundError(f"No such input: expected a file or folder at {path}, got nothing. {advice}.")
     if path.is_dir() and not any(p.is_file() for p in path.rglob("*")):
         raise InputNotFoundError(f"Nothing to read: expected defect maps in {path}, got an empty folder. Check the path.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from inspection.errors import FormatError, InputNotFoundError
+from inspection.errors import FormatError, InputNotFoundError, PhysicsError
 from inspection.settings import Workspace
 from inspection.stages.place import open_store, params_of, require_input, require_workspace, silent
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from inspection.params import Params
+    from inspection.params import Params, Validate
     from inspection.stages.place import Report
+    from inspection.wafer.maps import SourceWafer
 
 
 def classify(
@@ -49,7 +50,19 @@ def show_file(file: Path, workspace: Path, *, png: Path | None = None, index: in
         raise error.found_in(file) from error
     if index >= len(wafers):
         raise InputNotFoundError(f"No wafer {index} in {file}: it holds {len(wafers)}, counted from 0.")
+    odd = [_noted(wafer, params_of(Workspace(workspace)).validate_) for wafer in wafers]
     if png is not None:
         shown = wafers[index].map
         png.write_bytes(to_png(draw(shown, 800, describe(shown.info))))
-    return {"format": table.recognise(file).name, "wafers": [{**facts_of(w.map), "notes": list(w.notes)} for w in wafers]}
+    facts = [{**facts_of(wafer.map), "notes": notes} for wafer, notes in zip(wafers, odd, strict=True)]
+    return {"format": table.recognise(file).name, "wafers": facts}
+
+
+def _noted(wafer: SourceWafer, params: Validate) -> list[str]:
+    """What its reader and the physics of a wafer note, as ingest would; and whether it would refuse it."""
+    from inspection.intake.physics import check
+
+    try:
+        return [*wafer.notes, *check(wafer.map, params)]
+    except PhysicsError as error:
+        return [*wafer.notes, f"ingest would refuse this wafer: {error}"]

@@ -81,11 +81,11 @@ def settle(connection: Connection, sha256: str) -> int:
 def inspections(connection: Connection, lot: str, wafer: str) -> Sequence[RowMapping]:
     """All inspections of one wafer in all their versions: layer by layer, earliest first, the newest version last.
 
-    Columns ``layer inspected_at kind state source file_sha256 index defects label by_file_sha256 by_index``; the last two
-    are None unless the row is superseded.
+    Columns ``layer inspected_at kind state source file_sha256 index defects label notes reason by_file_sha256 by_index``; the last
+    two are None unless the row is superseded, the reason unless it is in quarantine.
     """
     link = and_(superseded.c.file_sha256 == wafers.c.file_sha256, superseded.c.index == wafers.c.index)
-    columns = ("layer", "inspected_at", "kind", "state", "source", "file_sha256", "index", "defects", "label")
+    columns = ("layer", "inspected_at", "kind", "state", "source", "file_sha256", "index", "defects", "label", "notes", "reason")
     query = (
         select(*(wafers.c[name] for name in columns), superseded.c.by_file_sha256, superseded.c.by_index)
         .outerjoin(superseded, link)

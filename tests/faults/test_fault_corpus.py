@@ -20,9 +20,9 @@ from sqlalchemy import select
 from inspection.formats import table
 from inspection.formats.raster.zarr_store import is_store
 from inspection.intake import quarantine
+from inspection.intake.content import content_sha256, with_sidecar
 from inspection.intake.ingest import ingest
 from inspection.intake.landing import land
-from inspection.intake.search import content_sha256, with_sidecar
 from inspection.params import Ingest, Params
 from inspection.settings import Workspace
 from inspection.store.database import Store

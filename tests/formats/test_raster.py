@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from inspection.errors import FormatError, InputError
 from inspection.formats.raster.reader import read, recognises, write_raster
 from inspection.formats.raster.stream import STRIP_BYTES
-from inspection.intake.search import sidecar
+from inspection.intake.content import sidecar
 from inspection.params import Ingest
 from inspection.wafer.maps import DefectMap, WaferInfo
 

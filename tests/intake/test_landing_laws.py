@@ -16,9 +16,10 @@ from inspection.errors import InputNotFoundError
 from inspection.intake import landing as landing_room
 from inspection.intake import quarantine
 from inspection.intake.archive import archived
+from inspection.intake.content import content_sha256, safe_name, with_sidecar
 from inspection.intake.endmarks import still_written
 from inspection.intake.landing import waiting
-from inspection.intake.search import Folder, content_sha256, safe_name, with_sidecar
+from inspection.intake.search import Folder
 from inspection.params import Ingest
 
 LIMITS = Ingest()
@@ -47,7 +48,9 @@ def test_every_file_of_every_folder_is_claimed_byte_identical(landing, workspace
         assert one.path.read_bytes() == (landing / one.name).read_bytes()
         assert one.path == workspace.archive / one.sha256 / safe_name(one.name)
         assert one.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
-    assert claim(landing, workspace, store, LIMITS) == claims == waiting(workspace, store)
+    again = claim(landing, workspace, store, LIMITS)
+    assert again == claims == waiting(workspace, store)
+    assert [one.resumed for one in (*claims, *again)] == [False] * 3 + [True] * 3
 
 
 def test_a_single_file_can_be_the_source(landing, workspace, store):

@@ -17,10 +17,10 @@ from inspection.errors import EngineError, InputError, InputNotFoundError
 from inspection.formats import table
 from inspection.formats.raster.zarr_store import is_store
 from inspection.intake import quarantine
+from inspection.intake.content import content_sha256, with_sidecar
 from inspection.intake.ingest import ingest
 from inspection.intake.landing import claim, land
 from inspection.intake.place import local_path, open_place
-from inspection.intake.search import content_sha256, with_sidecar
 from inspection.params import Ingest
 
 ROOT = Path(__file__).resolve().parents[2]
