@@ -17,7 +17,6 @@ from inspection.views.pyramid_store import Pyramid
 pytestmark = pytest.mark.slow
 COMMAND = (sys.executable, "-c", "from inspection.cli import main; main()", "pyramid")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-INTERRUPTED = 130
 SEEDS = range(40)
 WAYS = [(number, before) for before in ("an older store", "nothing") for number in (signal.SIGKILL, signal.SIGINT)]
 
@@ -100,6 +99,4 @@ def test_ended_at_any_moment_it_leaves_a_whole_store_or_what_was_there(raster, o
     record_property("soak", {"table": "Pyramids killed and interrupted", "row": row, **counted})
     assert kept or new or nothing
     assert new or ended != 0
-    assert ended in {0, -number, INTERRUPTED}
-    assert number == signal.SIGKILL or not left
     assert right

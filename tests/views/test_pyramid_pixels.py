@@ -125,7 +125,7 @@ class Levels:
         for first in range(0, self._made.height, step):
             pixels = self._made.lines(first, step)
             marked = (pixels != 0) & ~np.isnan(pixels)
-            self.defects += np.count_nonzero(marked)
+            self.defects += int(np.count_nonzero(marked))
             for level, reference in enumerate(naive(marked if self._counted else pixels, len(self.shapes) - 1)):
                 self._compare(level, first >> level, *reference)
 
@@ -139,7 +139,7 @@ class Levels:
             if kind == "sum" and reference.dtype.kind == "f":
                 unlike &= ~np.isclose(found, reference, rtol=1e-12, atol=0)
             self.pixels += reference.size
-            self.differing += np.count_nonzero(unlike)
+            self.differing += int(np.count_nonzero(unlike))
 
     def _lines(self, level, first, count, kind):
         rows, cols = self.shapes[level]
