@@ -83,10 +83,14 @@ def built(path, out):
     highest = Counter()
     with (out.parent / "answer").open("w+") as told, (out.parent / "errors").open("w+") as errors:
         process = subprocess.Popen(command, stdout=told, stderr=errors, env=os.environ | {"PYTHONPATH": str(ROOT)})
-        while process.poll() is None:
-            for pid in family(process.pid):
-                highest[pid] = max(highest[pid], resident_kb(pid))
-            time.sleep(0.02)
+        try:
+            while process.poll() is None:
+                for pid in family(process.pid):
+                    highest[pid] = max(highest[pid], resident_kb(pid))
+                time.sleep(0.02)
+        finally:  # interrupted, the campaign leaves nobody who still writes
+            process.kill()
+            process.wait()
         told.seek(0)
         errors.seek(0)
         assert process.returncode == 0, errors.read()
