@@ -81,12 +81,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if not WHOLE or "soak" not in report.keywords or (report.when != "call" and report.passed):
         return
-    if report.passed:
-        with RECORD.open("a", encoding="utf-8") as record:
-            record.write(report.nodeid + "\n")
     counted = [dict(value) for name, value in report.user_properties if name == "soak" and isinstance(value, dict)]
     with FIGURES.open("a", encoding="utf-8") as figures:
         figures.write(Figures(report.nodeid, report.outcome, report.duration, counted).line())
+    if report.passed:  # after its figures: killed in between, it is run again, and the last figures count
+        with RECORD.open("a", encoding="utf-8") as record:
+            record.write(report.nodeid + "\n")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

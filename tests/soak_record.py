@@ -48,7 +48,7 @@ class Figures:
 
     def line(self) -> str:
         """One line of JSON, as :func:`read_figures` reads it."""
-        return json.dumps(vars(self)) + "\n"
+        return json.dumps(vars(self), default=lambda number: number.item()) + "\n"  # NumPy's numbers, too
 
 
 def read_figures(path: Path) -> dict[str, Figures]:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import soak_record
 from soak_record import CAMPAIGNS, Figures, parsed, read_figures, tables_of, text_of, update
 
@@ -47,3 +48,8 @@ def test_the_last_figures_of_a_test_count(tmp_path):
     assert read_figures(path) == {}
     path.write_text("".join(one.line() for one in (RUN[1], RUN[0], Figures(RUN[1].test, outcome="passed", seconds=9))))
     assert [one.outcome for one in read_figures(path).values()] == ["passed", "passed"]
+
+
+def test_a_count_may_be_one_of_numpy(tmp_path):
+    (tmp_path / "figures").write_text(Figures("a::b", outcome="passed", seconds=1, counted=[{"pixels": np.int64(7)}]).line())
+    assert read_figures(tmp_path / "figures")["a::b"].counted == [{"pixels": 7}]

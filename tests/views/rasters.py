@@ -41,12 +41,18 @@ def naive(array, levels):
         if array.dtype.kind == "f"
         else array.astype("u1" if array.dtype.kind == "b" else array.dtype)
     )
-    sums = peaks.astype(wide)
-    found = [(sums, peaks)]
+    found = [(peaks.astype(wide), peaks)]
     for _ in range(levels):
-        odd = [(0, n % 2) for n in sums.shape]
-        blocks = (-(-sums.shape[0] // 2), 2, -(-sums.shape[1] // 2), 2)
-        sums = np.pad(sums, odd).reshape(blocks).sum(axis=(1, 3))
-        peaks = np.pad(peaks, odd, mode="edge").reshape(blocks).max(axis=(1, 3))
-        found.append((sums, peaks))
+        found.append(_coarser(*found[-1]))
     return found
+
+
+def _coarser(sums, peaks):
+    """Sum and maximum of each 2 x 2 block; of an odd last row or column, what there is of it."""
+    odd = [(0, n % 2) for n in sums.shape]
+    if any(more for _, more in odd):
+        sums, peaks = np.pad(sums, odd), np.pad(peaks, odd, mode="edge")
+    corners = [(slice(row, None, 2), slice(col, None, 2)) for row in (0, 1) for col in (0, 1)]
+    one, two, three, four = (sums[corner] for corner in corners)
+    upper, lower = (np.maximum(peaks[corners[k]], peaks[corners[k + 1]]) for k in (0, 2))
+    return one + two + three + four, np.maximum(upper, lower)
