@@ -18,7 +18,7 @@ from inspection.formats.raster.segments import SegmentedStream
 from inspection.formats.raster.stream import damaged, truncated
 from inspection.formats.raster.tiff_codecs import JPEG, decode
 from inspection.formats.raster.tiff_layout import MIN_IS_BLACK, MIN_IS_WHITE, PALETTE, RGB, Y_CB_CR, in_pieces, layout_of, unread
-from inspection.formats.raster.turned import TurnedStream
+from inspection.formats.raster.turned import TURNS, TurnedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
     from inspection.params import Ingest
 
 _ALPHA = {1, 2}
-_TURNS = {
-    1: (False, False, False), 2: (False, False, True), 3: (False, True, True), 4: (False, True, False),
-    5: (True, False, False), 6: (True, True, False), 7: (True, True, True), 8: (True, False, True),
-}  # fmt: skip
-"""Of each Orientation, whether the rows of the file are columns, whether its first row is the last, whether its rows run backwards."""
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature that every format shares
@@ -63,7 +58,7 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
         layout = layout_of(page, path, limits)
         coding, photometric = layout.coding, page.number(tag.PHOTOMETRIC, MIN_IS_BLACK)
         white = coding.white if photometric == MIN_IS_WHITE else None
-        turns = _TURNS.get(page.number(tag.ORIENTATION, 1))
+        turns = TURNS.get(page.number(tag.ORIENTATION, 1))
         if turns is None:
             raise unread("orientation", path, "an Orientation of 1 to 8", page.number(tag.ORIENTATION, 1))
         if layout.is_plain and not any(turns) and photometric != PALETTE:
