@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from inspection.formats.raster.png_blocks import Header
     from inspection.formats.raster.png_rows import PngStream
+    from inspection.formats.raster.scale import PixelSize
     from inspection.formats.raster.stream import RasterStream
     from inspection.params import Ingest
 
@@ -44,6 +45,7 @@ class PictureStream:
     colour: bool
     notes: tuple[str, ...]
     transposed: bool = False
+    pixel_um: PixelSize | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

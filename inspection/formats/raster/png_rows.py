@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inspection.formats.raster.png_blocks import Header
+    from inspection.formats.raster.scale import PixelSize
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +32,7 @@ class PngStream:
     file: BinaryIO
     header: Header
     transposed: bool = False
+    pixel_um: PixelSize | None = None
     _palette: NDArray[np.uint8] = field(init=False)
     _seen: dict[str, None] = field(init=False, default_factory=dict)
 

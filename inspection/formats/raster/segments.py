@@ -24,6 +24,8 @@ from inspection.formats.raster.stream import rows_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from inspection.formats.raster.scale import PixelSize
+
 Decode = Callable[[int, int], NDArray | None]
 """The piece at (row, column) of the grid: an array that covers at least what of it lies in the picture; None = only fill."""
 
@@ -53,6 +55,8 @@ class SegmentedStream:
         Of the pixels of a piece that is not stored.
     depth : int
         Values behind each other in a piece: colours, or places of further axes.
+    pixel_um : (float, float), optional
+        Height and width of a pixel, by the file.
     """
 
     shape: tuple[int, int]
@@ -63,6 +67,7 @@ class SegmentedStream:
     depth: int = 1
     transposed: bool = False
     remarks: tuple[str, ...] = ()
+    pixel_um: PixelSize | None = None
     _pool: ThreadPoolExecutor = field(init=False)
     _absent: int = field(init=False, default=0)
     _lock: Lock = field(init=False, default_factory=Lock)
