@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inspection.formats.klarf.writer import write_klarf12, write_klarf18
-from inspection.formats.raster.reader import write_raster
+from inspection.formats.raster.writer import write_raster
 from inspection.simulator import damage
 from inspection.simulator.schedule import LotPlan, WaferPlan, generator
 from inspection.simulator.signatures import DrawnWafer, draw_wafer, inspect_again

@@ -73,6 +73,7 @@ class _Made:
     built: Built
     pixel_um: float
     notes: tuple[str, ...]
+    pixel_known: bool = True
 
 
 def _build(file: Path, folder: Path, limits: Ingest, index: int, report: Report) -> _Made:
@@ -91,10 +92,9 @@ def _build(file: Path, folder: Path, limits: Ingest, index: int, report: Report)
     if not recognises(head, file):
         return _from_points(file, folder, limits, index)
     with open_raster(file, limits) as stream:
-        shape, notes = stream.shape, stream.notes
-    sidecar = read_sidecar(file, shape)
+        notes, sidecar = stream.notes, read_sidecar(file, stream.shape, stream.pixel_um)
     built = build(lambda: open_raster(file, limits), sidecar, folder, progress=lambda done, total: report(done, total, "rows"))
-    return _Made(built, sidecar.pixel_um, (*notes, *sidecar.notes))
+    return _Made(built, sidecar.pixel_um, (*notes, *sidecar.notes), pixel_known=sidecar.pixel_known)
 
 
 def _from_points(file: Path, folder: Path, limits: Ingest, index: int) -> _Made:
@@ -137,7 +137,8 @@ def _finished(made: _Made, folder: Path, name: str, tiles: int) -> dict[str, Any
         "windows": [asdict(w) for w in windows],
         "notes": list(made.notes),
     }
-    writer.finish(name, made.pixel_um, facts)
+    # What was only taken must not come back as a fact with a unit, when the pyramid is read as a raster.
+    writer.finish(name, made.pixel_um if made.pixel_known else None, facts)
     totals = built.totals
     levels = [
         {"level": k, "shape": list(shape), "sum": totals.sums[k], "max": totals.peaks[k] or 0} for k, shape in enumerate(totals.shapes)

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import FormatError, InputError
-from inspection.formats.raster.reader import read, recognises, write_raster
+from inspection.formats.raster.reader import read, recognises
 from inspection.formats.raster.stream import STRIP_BYTES
+from inspection.formats.raster.writer import write_raster
 from inspection.intake.content import sidecar
 from inspection.params import Ingest
 from inspection.wafer.maps import DefectMap, WaferInfo

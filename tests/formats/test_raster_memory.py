@@ -30,6 +30,19 @@ before = peak_kb()
 print(wafer.map.defects, (peak_kb() - before) / 1024)
 """
 BIG = (4_000, 4_000)
+
+
+def turned_png(folder, array):
+    """A PNG whose EXIF says that it begins at the lower right corner."""
+    from test_raster_exif import directory
+    from test_raster_picture import block
+
+    path = picture(folder, array, ending=".png")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:33] + block(b"eXIf", directory(3)) + whole[33:])
+    return path
+
+
 KINDS = {
     "deflate in tiles": (partial(tiff, compression="deflate", tile=(512, 512)), np.uint8),
     "LZW in strips": (partial(tiff, compression="lzw"), np.uint8),
@@ -40,7 +53,9 @@ KINDS = {
     "one strip from the last corner": (partial(cornered_tiff, orientation=3), np.uint16),
     "PNG of bits": (partial(picture, ending=".png", options=(cv2.IMWRITE_PNG_BILEVEL, 1)), np.uint8),
     "PNG of colour": (lambda folder, array: picture(folder, np.dstack([array] * 3), ending=".png"), np.uint8),
+    "PNG from the last corner": (turned_png, np.uint8),
     "zarr of the chunks that dask writes": (partial(zarr, chunks=(8192, 8192)), np.uint16),
+    "floats in large tiles, decoded in parts": (partial(tiff, compression="zlib", predictor=3, tile=(4096, 4096)), np.float32),
     "zarr of large chunks, decoded in parts": (partial(zarr, chunks=BIG), np.uint16),
     "zarr v2 of blosc": (partial(zarr_v2, compressor="blosc", chunks=(1000, 1000)), np.uint8),
 }

@@ -208,25 +208,3 @@ def test_an_interlaced_png_is_read_when_it_has_all_its_pixels(tmp_path_factory, 
         refused(path, "damaged")
     else:
         np.testing.assert_array_equal(content(path), grey)
-
-
-def exif(turned, order=">"):
-    entry = struct.pack(order + "HHIHH", 0x0112, 3, 1, turned, 0)
-    return {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "IH", 8, 1) + entry + bytes(4)
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("turned", [1, 3, 6, 8])
-def test_a_picture_that_exif_turns_is_refused(tmp_path, turned, order):
-    picture = np.zeros((8, 12), np.uint8)
-    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in picture))
-    files = [png(tmp_path / "a.png", 8, 12, rows, more=block(b"eXIf", exif(turned, order)))]
-    jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
-    segment = b"Exif\0\0" + exif(turned, order)
-    files.append(tmp_path / "a.jpg")
-    files[1].write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(segment)) + segment + jpeg[2:])
-    for path in files:
-        if turned == 1:
-            assert not np.any(content(path))
-        else:
-            refused(path, "orientation")

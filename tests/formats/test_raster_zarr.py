@@ -209,3 +209,77 @@ def test_what_has_no_one_meaning_is_refused(tmp_path):
     refused(path, "pages")
     (tmp_path / "c").mkdir()
     refused(zarr(tmp_path / "c", np.zeros((3, 20, 30), np.uint8)), "channels")
+
+
+LETTERS = st.permutations("tczyx").map("".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    order=LETTERS,
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    said=st.sampled_from(["dimension_names", "xarray", "ome 0.4", "ome 0.5", "ome 0.5 and dimension_names", "ome 0.3"]),
+    sharded=st.booleans(),
+    words=st.sampled_from([{}, {"y": "Y", "x": "X"}, {"y": "rows", "x": "columns"}]),
+    chunk=st.integers(1, 20),
+)
+def test_axes_in_any_order_are_taken_by_their_names(tmp_path_factory, order, shape, said, sharded, words, chunk):
+    picture = np.random.default_rng(1).integers(0, 999, shape, dtype=np.uint16)
+    held = {"y": shape[0], "x": shape[1]}
+    array = (picture if order.index("y") < order.index("x") else picture.T).reshape([held.get(name, 1) for name in order])
+    names = [words.get(name, name) for name in order]
+    path, version = tmp_path_factory.mktemp("axes") / "a.zarr", 2 if said in {"xarray", "ome 0.4", "ome 0.3"} else 3
+    options = {"dimension_names": names} if "dimension_names" in said else {}
+    chunks = tuple(min(chunk, n) for n in array.shape)
+    if sharded and version == 3:
+        options["shards"] = tuple(2 * n for n in chunks)
+    root = library.open_group(path, mode="w", zarr_format=version)
+    written = root.create_array("0", shape=array.shape, dtype=array.dtype, chunks=chunks, **options)
+    written[...] = array
+    if said == "xarray":
+        written.update_attributes({"_ARRAY_DIMENSIONS": names})
+    elif "ome" in said:
+        axes = names if said == "ome 0.3" else [{"name": name} for name in names]
+        levels = [{"axes": axes, "datasets": [{"path": "0"}]}]
+        root.update_attributes({"ome": {"multiscales": levels}} if version == 3 else {"multiscales": levels})
+    got = content(path)
+    np.testing.assert_array_equal(got, picture)
+    with open_raster(path, Ingest()) as stream:
+        assert (stream.shape, stream.transposed) == (shape, order.index("x") < order.index("y"))
+
+
+@pytest.mark.parametrize("names", [["x", "z"], ["z", "y"], ["y", "y"], ["x", "X"], ["row", "y"]])
+def test_names_that_leave_open_what_is_a_row_are_refused(tmp_path, names):
+    refused(zarr(tmp_path, GREY, dimension_names=names), "axes")
+
+
+@pytest.mark.parametrize("names", [None, [None, None], ["a", "b"], ["y", "x"]])
+def test_without_names_the_rows_come_first(tmp_path, names):
+    np.testing.assert_array_equal(content(zarr(tmp_path, GREY, dimension_names=names)), GREY)
+
+
+def test_metadata_that_contradicts_itself_is_refused(tmp_path):
+    path = tmp_path / "a.zarr"
+    for axes, names, code in (
+        ("yx", ["x", "y"], "axes"),
+        ("xy", ["y", "x"], "axes"),
+        ("cyx", None, "axes"),
+        ("y", None, "axes"),
+        ("xy", ["x"], "header"),
+        ("yx", [3, 4], "header"),
+    ):
+        group = library.open_group(path, mode="w", zarr_format=3)
+        group.create_array("0", data=GREY)
+        if names:
+            changed(path / "0", dimension_names=names)
+        group.update_attributes({"ome": {"multiscales": [{"axes": [{"name": n} for n in axes], "datasets": [{"path": "0"}]}]}})
+        refused(path, code)
+    for axes in ("yx", {"name": "x"}, 7, [[], []], [7, 8]):
+        group.update_attributes({"ome": {"multiscales": [{"axes": axes, "datasets": [{"path": "0"}]}]}})
+        with suppress(FormatError):
+            content(path)
+
+
+@pytest.mark.parametrize("shape", [(50, 1, 70), (1, 50, 1, 70, 1), (50, 70, 1, 1), (1, 1, 50, 70)])
+def test_axes_of_one_place_may_stand_anywhere(tmp_path, shape):
+    np.testing.assert_array_equal(content(zarr(tmp_path, GREY.reshape(shape))), GREY)

@@ -10,6 +10,7 @@ class ArrayStream:
     """A stream over an array in memory, in strips of ``rows`` from one buffer that is used again, as a reader may."""
 
     notes = ()
+    pixel_um = None
 
     def __init__(self, array, rows):
         self.transposed = array.flags.f_contiguous and not array.flags.c_contiguous
@@ -27,7 +28,7 @@ class ArrayStream:
 def any_nonzero(**changes):
     """A sidecar that says nothing: any non-zero pixel is a defect."""
     values = {
-        "info": WaferInfo(), "pixel_um": 1.0, "centre_px": (0.0, 0.0), "threshold": None, "dark": False,
+        "info": WaferInfo(), "pixel_um": 1.0, "pixel_known": True, "centre_px": (0.0, 0.0), "threshold": None, "dark": False,
         "pitch_um": None, "origin_um": None, "dies": None, "notes": (),
     }  # fmt: skip
     return Sidecar(**{**values, **changes})

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOSSY = "JPEG changes values beside every edge: without a threshold in the sidecar, pixels around a defect count as defects"
 START, END = b"\xff\xd8", b"\xff\xd9"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_APP1, _EXIF = 0xE1, b"Exif\0\0"
+_LAST = frozenset((0xDA, 0xD9))
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 
 
@@ -22,12 +28,22 @@ class Frame:
 
 def jpeg_frame(data: bytes) -> Frame | None:
     """The frame of a JPEG stream; None = there is none before the first scan."""
-    if not data.startswith(START):
-        return None
-    place = 2
-    while place + 4 <= len(data):
-        if data[place] != 0xFF:
-            return None
+    for code, content in _segments(data):
+        if code in _FRAMES and len(content) >= 6:
+            rows, columns = int.from_bytes(content[1:3], "big"), int.from_bytes(content[3:5], "big")
+            return Frame(rows, columns, content[5], content[0])
+    return None
+
+
+def exif_of(data: bytes) -> bytes:
+    """The EXIF of a JPEG stream; empty = there is none before the first scan. Source: CIPA DC-008, 4.7.2."""
+    return next((content[len(_EXIF) :] for code, content in _segments(data) if code == _APP1 and content.startswith(_EXIF)), b"")
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The markers up to the first scan, each with what lies between it and the next one."""
+    place = 2 if data.startswith(START) else len(data)
+    while place + 4 <= len(data) and data[place] == 0xFF:
         code = data[place + 1]
         if code == 0xFF:  # fill bytes may stand before any marker
             place += 1
@@ -36,13 +52,10 @@ def jpeg_frame(data: bytes) -> Frame | None:
             place += 2
             continue
         length = int.from_bytes(data[place + 2 : place + 4], "big")
-        if code in _FRAMES and length >= 8 and place + 10 <= len(data):
-            bits, rows, columns = data[place + 4], data[place + 5 : place + 7], data[place + 7 : place + 9]
-            return Frame(int.from_bytes(rows, "big"), int.from_bytes(columns, "big"), data[place + 9], bits)
-        if code in {0xDA, 0xD9} or length < 2:
-            return None
+        yield code, data[place + 4 : place + 2 + length]
+        if code in _LAST or length < 2:
+            return
         place += 2 + length
-    return None
 
 
 def ends(data: bytes) -> bool:

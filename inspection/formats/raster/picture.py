@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import FormatError
-from inspection.formats.raster import exif, png_blocks
+from inspection.formats.raster import jpeg_markers, png_blocks
+from inspection.formats.raster.exif import orientation
 from inspection.formats.raster.grey import OPACITY, REDUCED, is_grey, luminance
 from inspection.formats.raster.jpeg_markers import LOSSY, START, Frame, ends, jpeg_frame
 from inspection.formats.raster.png_blocks import GREY
 from inspection.formats.raster.png_blocks import MAGIC as PNG
 from inspection.formats.raster.stream import check_size, damaged, rows_of, truncated
+from inspection.formats.raster.turned import TURNS, TurnedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inspection.formats.raster.png_blocks import Header
+    from inspection.formats.raster.png_rows import PngStream
+    from inspection.formats.raster.scale import PixelSize
     from inspection.formats.raster.stream import RasterStream
     from inspection.params import Ingest
 
@@ -41,6 +45,7 @@ class PictureStream:
     colour: bool
     notes: tuple[str, ...]
     transposed: bool = False
+    pixel_um: PixelSize | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,10 +57,10 @@ class PictureStream:
         """Of the grey pixels."""
         return self.pixels.dtype
 
-    def strips(self) -> Iterator[NDArray]:
-        """Strips of the picture in grey; see :class:`~inspection.formats.raster.stream.RasterStream`."""
+    def strips(self, *, backwards: bool = False) -> Iterator[NDArray]:
+        """Strips of the picture in grey; see :class:`~inspection.formats.raster.stream.RasterStream`. ``backwards``: the last one first."""
         step = rows_of(self.shape[1], self.dtype)
-        for row in range(0, self.shape[0], step):
+        for row in range(0, self.shape[0], step)[:: -1 if backwards else 1]:
             strip = self.pixels[row : row + step]
             if strip.ndim > 2:
                 strip = luminance(strip) if self.colour else strip[..., 0]
@@ -71,68 +76,86 @@ def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature
 def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
     """Decode a PNG or JPEG file. Colour whose channels are equal is grey; other colour becomes its luminance, with a note.
 
+    Where EXIF says that the pixels do not lie as they are meant, they are given out as they are meant.
+
     Raises
     ------
     FormatError
         ``raster.header``, ``raster.truncated``, ``raster.damaged``; ``raster.size``: more than ``MAX_BYTES`` of pixels;
-        ``raster.orientation``: EXIF says that the pixels do not lie as they are meant.
+        ``raster.orientation``: EXIF names a corner that there is not.
     """
     with path.open("rb") as file:
-        _refuse_turned(file.read(exif.LOOKED_AT), path)
-        file.seek(0)
-        is_png = file.read(len(PNG)) == PNG
-        header = png_blocks.read_header(file, path) if is_png else None
-        if header is not None and header.unpacked_bytes > WHOLE_BYTES and not header.interlaced:
-            check_size(path, (header.height, header.width), np.dtype(np.uint16 if header.bits > 8 else np.uint8), limits)
-            yield _row_by_row(path, file, header)
-            return
-        if (size := path.stat().st_size) > MAX_BYTES + 2**20:
-            raise _too_large(path, f"a file of {size} bytes")
-        file.seek(0)
-        data = file.read()
-        # Palettes may come with opacity, and grey with opacity is decoded to four channels.
-        frame = jpeg_frame(data) if header is None else Frame(header.height, header.width, 1 if header.colour == GREY else 4, header.bits)
-        if frame is None:
-            raise damaged(path, "the size of a JPEG picture before its first scan", "none")
-        dtype = np.dtype(np.uint16 if frame.bits > 8 else np.uint8)
-        check_size(path, (frame.height, frame.width), dtype, limits)
-        if frame.height * frame.width * frame.channels * dtype.itemsize > MAX_BYTES:
-            raise _too_large(path, f"{frame.height} x {frame.width} pixels in {frame.channels} channel(s) of {frame.bits} bits")
-        if header is not None:
-            for _ in png_blocks.unpacked(file, path, header):
-                pass  # all checksums, and all rows: the decoder gives the upper part of a picture that has more
-        elif not ends(data):
-            raise truncated(path, "the end mark of a JPEG file", "none")
-    pixels = _decoded(data, frame, path)
-    notes = []
-    if pixels.ndim > 2:
-        if pixels.shape[2] > 3 and pixels[..., 3].min() < np.iinfo(pixels.dtype).max:
-            notes.append(OPACITY)
-        pixels = pixels[..., 2::-1]
-    colour = pixels.ndim > 2 and not is_grey(pixels)
-    notes += [REDUCED] * colour + [LOSSY] * (not is_png)
-    yield PictureStream(pixels, colour, tuple(notes))
+        stored: PictureStream | PngStream
+        if file.read(len(PNG)) == PNG:
+            header = png_blocks.read_header(file, path)
+            turns = _turns(png_blocks.exif_of(file, path), path)
+            if header.unpacked_bytes > WHOLE_BYTES and not header.interlaced:
+                check_size(path, (header.height, header.width), np.dtype(np.uint16 if header.bits > 8 else np.uint8), limits)
+                stored = _row_by_row(path, file, header)
+            else:
+                stored = _png(file, path, header, limits)
+        else:
+            data = _content(file, path)
+            turns = _turns(jpeg_markers.exif_of(data), path)
+            stored = _jpeg(data, path, limits)
+        yield TurnedStream(stored, *turns) if any(turns) else stored
 
 
-def _refuse_turned(head: bytes, path: Path) -> None:
-    if (turned := exif.orientation(head)) != 1:
+def _png(file: BinaryIO, path: Path, header: Header, limits: Ingest) -> PictureStream:
+    # Palettes may come with opacity, and grey with opacity is decoded to four channels.
+    frame = Frame(header.height, header.width, 1 if header.colour == GREY else 4, header.bits)
+    data = _content(file, path)
+    _check_frame(frame, path, limits)
+    for _ in png_blocks.unpacked(file, path, header):
+        pass  # all checksums, and all rows: the decoder gives the upper part of a picture that has more
+    return _decoded(data, frame, path)
+
+
+def _jpeg(data: bytes, path: Path, limits: Ingest) -> PictureStream:
+    frame = jpeg_frame(data)
+    if frame is None:
+        raise damaged(path, "the size of a JPEG picture before its first scan", "none")
+    _check_frame(frame, path, limits)
+    if not ends(data):
+        raise truncated(path, "the end mark of a JPEG file", "none")
+    return _decoded(data, frame, path, LOSSY)
+
+
+def _content(file: BinaryIO, path: Path) -> bytes:
+    if (size := path.stat().st_size) > MAX_BYTES + 2**20:
+        raise _too_large(path, f"a file of {size} bytes")
+    file.seek(0)
+    return file.read()
+
+
+def _check_frame(frame: Frame, path: Path, limits: Ingest) -> None:
+    dtype = np.dtype(np.uint16 if frame.bits > 8 else np.uint8)
+    check_size(path, (frame.height, frame.width), dtype, limits)
+    if frame.height * frame.width * frame.channels * dtype.itemsize > MAX_BYTES:
+        raise _too_large(path, f"{frame.height} x {frame.width} pixels in {frame.channels} channel(s) of {frame.bits} bits")
+
+
+def _turns(exif: bytes, path: Path) -> tuple[bool, bool, bool]:
+    number = orientation(exif)
+    if number not in TURNS:
         raise FormatError(
             "raster.orientation",
             where=path.name,
-            expected="an upright picture (EXIF orientation 1, or none)",
-            got=f"EXIF orientation {turned}",
+            expected="an EXIF orientation of 1 to 8, or none",
+            got=number,
             action="Save the picture upright and without EXIF; inspection tools write none.",
         )
+    return TURNS[number]
 
 
-def _row_by_row(path: Path, file: BinaryIO, header: Header) -> RasterStream:
+def _row_by_row(path: Path, file: BinaryIO, header: Header) -> PngStream:
     """The stream of a large PNG."""
     from inspection.formats.raster.png_rows import PngStream  # noqa: PLC0415 - only a large one pays for the compiler
 
     return PngStream(path, file, header)
 
 
-def _decoded(data: bytes, frame: Frame, path: Path) -> NDArray:
+def _decoded(data: bytes, frame: Frame, path: Path, *notes: str) -> PictureStream:
     import cv2  # noqa: PLC0415 - only a picture pays for it
 
     try:
@@ -141,7 +164,13 @@ def _decoded(data: bytes, frame: Frame, path: Path) -> NDArray:
         raise damaged(path, "a picture", error) from error
     if pixels is None or pixels.shape[:2] != (frame.height, frame.width):
         raise damaged(path, f"{frame.height} x {frame.width} pixels", "none" if pixels is None else pixels.shape)
-    return pixels
+    seen = []
+    if pixels.ndim > 2:
+        if pixels.shape[2] > 3 and pixels[..., 3].min() < np.iinfo(pixels.dtype).max:
+            seen.append(OPACITY)
+        pixels = pixels[..., 2::-1]
+    colour = pixels.ndim > 2 and not is_grey(pixels)
+    return PictureStream(pixels, colour, (*seen, *[REDUCED] * colour, *notes))
 
 
 def _too_large(path: Path, got: str) -> FormatError:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inspection.formats.raster.scale import PixelSize
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlainStream:
@@ -42,6 +44,7 @@ class PlainStream:
     transposed: bool = False
     white: int | None = None
     notes: tuple[str, ...] = ()
+    pixel_um: PixelSize | None = None
 
     @property
     def dtype(self) -> np.dtype:

@@ -5,7 +5,6 @@ Source: Portable Network Graphics (PNG) Specification, Third Edition, W3C 2025.
 
 from __future__ import annotations
 
-import os
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +26,8 @@ ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 PIECE = 2**20
 MOST_ENTRIES = 3 * 256
 """Bytes of a palette."""
+MOST_EXIF = 64 * 2**10
+"""As much as JPEG could hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +83,41 @@ def before_pixels(file: BinaryIO, path: Path, kinds: tuple[bytes, ...]) -> dict[
     FormatError
         ``raster.truncated``, ``raster.damaged``.
     """
-    file.seek(len(MAGIC))
     found: dict[bytes, bytes] = {}
-    while True:
+    for kind, length in _blocks(file, path):
+        if kind in {b"IDAT", b"IEND"}:
+            break
+        if kind in kinds:
+            if length > MOST_ENTRIES:
+                raise damaged(path, f"a block {kind!r} of at most {MOST_ENTRIES} bytes", length)
+            found[kind] = _exactly(file, length, path)
+    return found
+
+
+def exif_of(file: BinaryIO, path: Path) -> bytes:
+    """The EXIF of the file, or its beginning; empty = there is none. It may stand behind the pixels.
+
+    Raises
+    ------
+    FormatError
+        ``raster.truncated``.
+    """
+    exif = b""
+    for kind, length in _blocks(file, path):  # to the end: a cut file is refused here
+        if kind == b"eXIf" and not exif:
+            exif = _exactly(file, min(length, MOST_EXIF), path)
+    return exif
+
+
+def _blocks(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]]:
+    """Kind and length of every block up to the end mark; the file stands at the block's content meanwhile."""
+    place, kind = len(MAGIC), b""
+    while kind != b"IEND":
+        file.seek(place)
         head = _exactly(file, 8, path)
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        if kind in {b"IDAT", b"IEND"}:
-            return found
-        if kind not in kinds:
-            file.seek(length + 4, os.SEEK_CUR)
-            continue
-        if length > MOST_ENTRIES:
-            raise damaged(path, f"a block {kind!r} of at most {MOST_ENTRIES} bytes", length)
-        found[kind] = _exactly(file, length, path)
-        file.seek(4, os.SEEK_CUR)
+        yield kind, length
+        place += 8 + length + 4
 
 
 def unpacked(file: BinaryIO, path: Path, header: Header) -> Iterator[bytes]:

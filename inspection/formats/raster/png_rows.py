@@ -10,6 +10,7 @@ import numpy as np
 
 from inspection.formats.raster.grey import OPACITY, REDUCED, is_grey, luminance
 from inspection.formats.raster.png_blocks import CHANNELS, COLOUR_ALPHA, GREY, GREY_ALPHA, PALETTE, before_pixels, unpacked
+from inspection.formats.raster.spool import from_the_end
 from inspection.formats.raster.stream import damaged, rows_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inspection.formats.raster.png_blocks import Header
+    from inspection.formats.raster.scale import PixelSize
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +32,7 @@ class PngStream:
     file: BinaryIO
     header: Header
     transposed: bool = False
+    pixel_um: PixelSize | None = None
     _palette: NDArray[np.uint8] = field(init=False)
     _seen: dict[str, None] = field(init=False, default_factory=dict)
 
@@ -51,8 +54,14 @@ class PngStream:
         """What of the pixels is left out; complete once the strips were read."""
         return tuple(self._seen)
 
-    def strips(self) -> Iterator[NDArray]:
-        """Strips of the picture; see :class:`~inspection.formats.raster.stream.RasterStream`."""
+    def strips(self, *, backwards: bool = False) -> Iterator[NDArray]:
+        """Strips of the picture; see :class:`~inspection.formats.raster.stream.RasterStream`.
+
+        ``backwards``: the last one first; they wait on disk for it, because a row is made from the one above it.
+        """
+        return from_the_end(self._strips()) if backwards else self._strips()
+
+    def _strips(self) -> Iterator[NDArray]:
         rows, width = self.shape
         step = min(rows, rows_of(max(width * self.dtype.itemsize, self.header.row_bytes), np.dtype(np.uint8)))
         lines = np.empty((step, 1 + self.header.row_bytes), np.uint8)

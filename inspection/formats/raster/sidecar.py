@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from inspection.errors import FormatError
+from inspection.formats.raster.scale import is_of_wafer, is_square, scale_of
 from inspection.formats.sidecar import SIDECARS, Diameter, Index, OfWafer, Place, Size, parse, refused
-from inspection.wafer.maps import DEFAULT_DIAMETER_MM, DefectMap, WaferInfo
+from inspection.wafer.maps import WaferInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-NO_SIDECAR = "no sidecar: the wafer is taken to fill the raster, its centre to be the image centre, any non-zero pixel a defect"
+    from inspection.formats.raster.scale import PixelSize
+
+NO_SIDECAR = "no sidecar: the wafer's centre is taken to be the image centre, any non-zero pixel a defect"
 CODE = "raster.sidecar"
 MAX_SIDECAR_BYTES = 4 * 2**20
 INSIDE = "sidecar"
@@ -28,7 +32,7 @@ INSIDE = "sidecar"
 class _Content(OfWafer):
     """The sidecar's keys."""
 
-    diameter_mm: Diameter = DEFAULT_DIAMETER_MM
+    diameter_mm: Diameter | None = None
     pixel_um: Size | None = None
     centre_px: tuple[Place, Place] | None = None
     threshold: float | None = None
@@ -57,11 +61,13 @@ class Layout:
 class Sidecar:
     """What a raster's sidecar says, or what is taken where it says nothing.
 
-    ``centre_px`` is (row, col). ``threshold`` None: any non-zero pixel is a defect.
+    ``pixel_known``: the sidecar or the raster itself gives ``pixel_um``; else the wafer is taken to fill the raster. ``centre_px`` is
+    (row, col). ``threshold`` None: any non-zero pixel is a defect.
     """
 
     info: WaferInfo
     pixel_um: float
+    pixel_known: bool
     centre_px: tuple[float, float]
     threshold: float | None
     dark: bool
@@ -123,65 +129,40 @@ def _stored(dtype: str) -> np.dtype:
     return np.dtype(dtype).newbyteorder(">" if dtype.startswith(">") else "<")
 
 
-def sidecar_of(wafer_map: DefectMap, size_px: int, pixel_um: float) -> dict[str, Any]:
-    """The sidecar that describes a raster of ``wafer_map`` whose centre is the wafer's."""
-    info = wafer_map.info
-    content: dict[str, Any] = {
-        "lot": info.lot,
-        "wafer": info.wafer,
-        "slot": info.slot,
-        "product": info.product,
-        "layer": info.layer,
-        "tool": info.tool,
-        "chamber": info.chamber,
-        "recipe": info.recipe,
-        "inspected_at": None if info.inspected_at is None else info.inspected_at.isoformat(),
-        "diameter_mm": float(info.diameter_mm),
-        "pixel_um": float(pixel_um),
-        "centre_px": [size_px / 2, size_px / 2],
-        "threshold": 1,
-        "polarity": "bright",
-    }
-    if wafer_map.pitch_um is not None and wafer_map.origin_um is not None:
-        content["die_pitch_um"] = [float(v) for v in wafer_map.pitch_um]
-        content["die_origin_um"] = [float(v) for v in wafer_map.origin_um]
-        if wafer_map.dies is not None:
-            content["dies"] = _runs(wafer_map.dies)
-    return {key: value for key, value in content.items() if value is not None}
-
-
-def read_sidecar(raster: Path, shape: tuple[int, int]) -> Sidecar:
+def read_sidecar(raster: Path, shape: tuple[int, int], pixel_um: PixelSize | None = None) -> Sidecar:
     """Read the sidecar of ``raster``, whose array has ``shape``. A time without a zone is taken as UTC.
+
+    ``pixel_um`` is what the raster itself says of its pixels (`RasterStream`): it counts where the sidecar says nothing and the raster is
+    then as large as a wafer.
 
     Raises
     ------
     FormatError
-        ``raster.sidecar``: not YAML, not a mapping, or a value outside its domain.
+        ``raster.sidecar``: not YAML, not a mapping, or a value outside its domain; ``raster.pixel``: no square pixels.
     """
     path = sidecar_path(raster)
-    notes: list[str] = []
-    content = _Content()
-    if path is not None:
-        content = _parse(path)
-        notes += content.notes
-    else:
-        notes.append(NO_SIDECAR)
-    pixel = content.pixel_um
-    if pixel is None:
-        pixel = content.diameter_mm * 1_000.0 / max(shape)
-        if path is not None:
-            notes.append(f"sidecar: no pixel_um, the wafer is taken to fill the raster ({pixel:.3f} um)")
+    content = _Content() if path is None else _parse(path)
+    if pixel_um and content.pixel_um is None and is_of_wafer(pixel_um, shape) and not is_square(pixel_um):
+        raise FormatError(
+            "raster.pixel",
+            where=raster.name,
+            expected="square pixels",
+            got=f"{pixel_um[0]:.6g} um high, {pixel_um[1]:.6g} um wide",
+            action="Write the raster with square pixels; or, where the file is wrong, give pixel_um in the sidecar.",
+        )
+    scale = scale_of(shape, pixel_um, content.pixel_um, content.diameter_mm)
     facts = {name: getattr(content, name) for name in OfWafer.model_fields}
     return Sidecar(
-        info=WaferInfo(**facts | {"wafer": content.wafer or "", "diameter_mm": content.diameter_mm}),
-        pixel_um=pixel,
+        info=WaferInfo(**facts | {"wafer": content.wafer or "", "diameter_mm": scale.diameter_mm}),
+        pixel_um=scale.pixel_um,
+        pixel_known=scale.known,
         centre_px=(shape[0] / 2, shape[1] / 2) if content.centre_px is None else content.centre_px,
         threshold=content.threshold,
         dark=content.polarity == "dark",
         pitch_um=content.die_pitch_um,
         origin_um=content.die_origin_um,
         dies=None if content.dies is None else _unrolled(content.dies, path or raster),
-        notes=tuple(notes),
+        notes=(*content.notes, *([] if path else [NO_SIDECAR]), *scale.notes),
     )
 
 
@@ -190,15 +171,6 @@ def _parse(path: Path) -> _Content:
     if parsed.polarity == "dark" and parsed.threshold is None:
         raise refused(path, CODE, "a threshold with polarity dark", "none")
     return parsed
-
-
-def _runs(dies: NDArray[np.int32]) -> list[list[int]]:
-    """Dies as runs ``[y, first x, last x]``, from the lowest row up."""
-    ordered = dies[np.lexsort((dies[:, 0], dies[:, 1]))]
-    step = np.diff(ordered, axis=0)
-    breaks = (np.flatnonzero((step[:, 1] != 0) | (step[:, 0] != 1)) + 1).tolist()
-    begins, ends = ([0, *breaks], [*breaks, len(ordered)]) if len(dies) else ([], [])
-    return [[int(ordered[b, 1]), int(ordered[b, 0]), int(ordered[e - 1, 0])] for b, e in zip(begins, ends, strict=True)]
 
 
 def _unrolled(runs: list[tuple[int, int, int]], path: Path, limit: int = 10_000_000) -> NDArray[np.int32]:

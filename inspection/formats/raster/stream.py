@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from inspection.formats.raster.scale import PixelSize
     from inspection.params import Ingest
 
 STRIP_BYTES = 16 * 2**20
@@ -41,6 +42,8 @@ class RasterStream(Protocol):
     transposed : bool
         True when the file holds columns (Fortran order): then ``strips`` runs over the transposed picture, of shape
         ``(columns, rows)``, from its first column on.
+    pixel_um : (float, float), optional
+        Height and width of a pixel as the file itself says, believed or not (``scale``); None = it says nothing.
     notes : tuple of str
         What is odd about the file and was survived: a page left out, colour reduced to grey.
     """
@@ -53,6 +56,8 @@ class RasterStream(Protocol):
     def transposed(self) -> bool: ...  # noqa: D102
     @property
     def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def pixel_um(self) -> PixelSize | None: ...  # noqa: D102
 
     def strips(self) -> Iterator[NDArray]:
         """All pixels once: C-contiguous arrays (k, width) with k >= 1 from the top, of about ``STRIP_BYTES``.

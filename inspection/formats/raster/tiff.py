@@ -18,7 +18,8 @@ from inspection.formats.raster.segments import SegmentedStream
 from inspection.formats.raster.stream import damaged, truncated
 from inspection.formats.raster.tiff_codecs import JPEG, decode
 from inspection.formats.raster.tiff_layout import MIN_IS_BLACK, MIN_IS_WHITE, PALETTE, RGB, Y_CB_CR, in_pieces, layout_of, unread
-from inspection.formats.raster.turned import TurnedStream
+from inspection.formats.raster.tiff_scale import pixel_size
+from inspection.formats.raster.turned import TURNS, TurnedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +33,6 @@ if TYPE_CHECKING:
     from inspection.params import Ingest
 
 _ALPHA = {1, 2}
-_TURNS = {
-    1: (False, False, False), 2: (False, False, True), 3: (False, True, True), 4: (False, True, False),
-    5: (True, False, False), 6: (True, True, False), 7: (True, True, True), 8: (True, False, True),
-}  # fmt: skip
-"""Of each Orientation, whether the rows of the file are columns, whether its first row is the last, whether its rows run backwards."""
 
 
 def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001 - the signature that every format shares
@@ -59,15 +55,20 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
         pictures; ``raster.channels``, ``raster.compression``, ``raster.photometric``, ``raster.orientation``: a kind that is not read.
     """
     with path.open("rb", buffering=0) as file:
-        page, notes = _page(tag.pages(path, file.fileno()), path)
+        pages = tag.pages(path, file.fileno())
+        page, notes = _page(pages, path)
         layout = layout_of(page, path, limits)
         coding, photometric = layout.coding, page.number(tag.PHOTOMETRIC, MIN_IS_BLACK)
         white = coding.white if photometric == MIN_IS_WHITE else None
-        turns = _TURNS.get(page.number(tag.ORIENTATION, 1))
+        turns = TURNS.get(page.number(tag.ORIENTATION, 1))
         if turns is None:
             raise unread("orientation", path, "an Orientation of 1 to 8", page.number(tag.ORIENTATION, 1))
+        pixel_um, said = pixel_size(page, pages[0], layout.shape)
+        notes += said
         if layout.is_plain and not any(turns) and photometric != PALETTE:
-            yield PlainStream(path, file, int(layout.offsets[0, 0]), layout.shape, coding.stored, white=white, notes=notes)
+            yield PlainStream(
+                path, file, int(layout.offsets[0, 0]), layout.shape, coding.stored, white=white, notes=notes, pixel_um=pixel_um
+            )
             return
         layout = in_pieces(layout, path)
         palette = _palette(page, path) if photometric == PALETTE else None
@@ -82,6 +83,7 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
                 fill=black if white is None else white,
                 depth=len(layout.offsets) * coding.samples,
                 remarks=(*notes, LOSSY) if coding.compression == JPEG else notes,
+                pixel_um=pixel_um,
             )
         ) as stream:
             yield TurnedStream(stream, *turns) if any(turns) else stream

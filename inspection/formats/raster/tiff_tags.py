@@ -24,13 +24,16 @@ SUBFILE, OLD_SUBFILE, WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER 
 STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS = 273, 274, 277, 278, 279
 PREDICTOR, TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT = 317, 322, 323, 324, 325, 339
 PLANAR, COLOUR_MAP, EXTRA_SAMPLES, JPEG_TABLES, DEPTH = 284, 320, 338, 347, 32997
+DESCRIPTION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 270, 282, 283, 296
 KNOWN = frozenset(
     {SUBFILE, OLD_SUBFILE, WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIP_OFFSETS, ORIENTATION, SAMPLES}
     | {ROWS_PER_STRIP, STRIP_COUNTS, PREDICTOR, TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT}
-    | {PLANAR, COLOUR_MAP, EXTRA_SAMPLES, JPEG_TABLES, DEPTH}
+    | {PLANAR, COLOUR_MAP, EXTRA_SAMPLES, JPEG_TABLES, DEPTH, DESCRIPTION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT}
 )
 TYPES = {1: "u1", 3: "u2", 4: "u4", 7: "u1", 8: "i2", 9: "i4", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}
 """The types of whole numbers, and 7 for plain bytes."""
+_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of a value of each type, where it is more than one."""
 MAX_PAGES = 1_000
 MAX_TAGS = 4_096
 MAX_TABLE = 2**26
@@ -63,6 +66,19 @@ class Page:
     def values(self, tag: int) -> NDArray:
         """All values of ``tag``: whole numbers, in the file's byte order; none where the page lacks it."""
         return self.reader.values(tag, *self.entries[tag]) if tag in self.entries else np.empty(0, np.uint8)
+
+    def content(self, tag: int, most: int) -> tuple[int, bytes]:
+        """The type of a tag of any kind, and at most the first ``most`` bytes of it; (0, nothing) where the page lacks it.
+
+        For what a picture can be read without: never raises.
+        """
+        if tag not in self.entries:
+            return 0, b""
+        kind, count, inline = self.entries[tag]
+        try:
+            return kind, self.reader.content(count * _SIZES.get(kind, 1), inline, most)
+        except FormatError:
+            return 0, b""
 
     @property
     def is_picture(self) -> bool:
@@ -154,10 +170,12 @@ class _Reader:
         if kind not in TYPES or not 1 <= count <= MAX_TABLE:
             raise refused(self.path, f"1 to {MAX_TABLE} whole numbers in tag {code}", f"{count} of type {kind}")
         dtype = np.dtype(self.order + TYPES[kind])
-        size = count * dtype.itemsize
-        wanted = min(count, most) * dtype.itemsize
-        raw = inline[:wanted] if size <= self.inline else self._bytes(struct.unpack(self.order + self.place, inline)[0], wanted)
-        return np.frombuffer(raw, dtype)
+        return np.frombuffer(self.content(count * dtype.itemsize, inline, most * dtype.itemsize), dtype)
+
+    def content(self, size: int, inline: bytes, most: int) -> bytes:
+        """At most the first ``most`` of the ``size`` bytes of a tag; ``inline`` holds them, or where they lie."""
+        wanted = min(size, most)
+        return inline[:wanted] if size <= self.inline else self._bytes(struct.unpack(self.order + self.place, inline)[0], wanted)
 
     def _bytes(self, place: int, size: int) -> bytes:
         if place + size > self.size:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -12,7 +12,33 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inspection.formats.raster.segments import SegmentedStream
+    from inspection.formats.raster.scale import PixelSize
+
+UPRIGHT = (False, False, False)
+TURNS = {
+    1: UPRIGHT, 2: (False, False, True), 3: (False, True, True), 4: (False, True, False),
+    5: (True, False, False), 6: (True, True, False), 7: (True, True, True), 8: (True, False, True),
+}  # fmt: skip
+"""Of each Orientation of TIFF and EXIF (CIPA DC-008, 4.6.5), whether the rows of the file are columns, whether its first row is the
+last, whether its rows run backwards: the fields of `TurnedStream`."""
+TRANSPOSED = TURNS[5]
+
+
+class Stored(Protocol):
+    """A raster that can be read from its end, too."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...  # noqa: D102
+    @property
+    def dtype(self) -> np.dtype: ...  # noqa: D102
+    @property
+    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def pixel_um(self) -> PixelSize | None: ...  # noqa: D102
+
+    def strips(self, *, backwards: bool = False) -> Iterator[NDArray]:
+        """Its strips; ``backwards``: the last one first, the rows in each in their order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +55,7 @@ class TurnedStream:
         Its rows begin with their last pixel.
     """
 
-    stored: SegmentedStream
+    stored: Stored
     transposed: bool
     backwards: bool
     mirrored: bool
@@ -49,6 +75,12 @@ class TurnedStream:
     def notes(self) -> tuple[str, ...]:
         """Those of the file."""
         return self.stored.notes
+
+    @property
+    def pixel_um(self) -> PixelSize | None:
+        """Of the picture's pixels, by the file."""
+        stored = self.stored.pixel_um
+        return stored[::-1] if stored and self.transposed else stored
 
     def strips(self) -> Iterator[NDArray]:
         """Strips of the picture; see :class:`~inspection.formats.raster.stream.RasterStream`."""

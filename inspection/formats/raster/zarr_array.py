@@ -34,6 +34,7 @@ class Array(Part):
 
     shape: Sizes
     fill_value: Any = None
+    dimension_names: list[str | None] | None = None
 
     @property
     @abstractmethod
@@ -82,6 +83,8 @@ class Array(Part):
         _ = self.fill, self.pipeline  # both raise ValueError
         if len(self.chunks) != len(self.shape):
             raise ValueError("as many sides of a chunk as of the array")
+        if self.dimension_names and len(self.dimension_names) != len(self.shape):
+            raise ValueError("as many names of dimensions as sides of the array")
         return self
 
 

@@ -15,11 +15,13 @@ from inspection.errors import FormatError, bounded
 from inspection.formats.raster.levels import full_size
 from inspection.formats.raster.stream import damaged
 from inspection.formats.raster.zarr_array import ArrayV2, ArrayV3
+from inspection.formats.raster.zarr_axes import axes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from inspection.formats.raster.zarr_array import Array
+    from inspection.formats.raster.zarr_axes import Axes
     from inspection.formats.raster.zarr_store import Store
 
 MAX_JSON = 4 * 2**20
@@ -38,8 +40,17 @@ class Node:
     attributes: dict[str, Any]
 
 
-def find_array(store: Store, path: Path) -> tuple[str, Array]:
-    """The one array of a store: its prefix and its metadata.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An array, its place in the store, and which of its axes are the picture's."""
+
+    prefix: str
+    array: Array
+    axes: Axes
+
+
+def find_array(store: Store, path: Path) -> Found:
+    """The one array of a store.
 
     The store's own array; or of a group: level 0 of its multiscale picture; or its only member; or the one array of which all
     others are smaller versions; and so on.
@@ -47,37 +58,47 @@ def find_array(store: Store, path: Path) -> tuple[str, Array]:
     Raises
     ------
     FormatError
-        ``raster.header``; ``raster.pages``: several pictures or arrays; ``raster.link``: a path that leads out of the store.
+        ``raster.header``; ``raster.pages``: several pictures or arrays; ``raster.link``: a path that leads out of the store;
+        ``raster.axes``, ``raster.channels``: see `axes_of`.
     """
-    node = _node(store, "", path)
+    node, picture = _node(store, "", path), None
     for _ in range(MAX_DEPTH):
         if node is None:
             raise refused(path, "a zarr array or group", "none")
-        if node.array is not None:
-            return node.prefix, node.array
-        node = _node(store, node.prefix + _next(store, node, path), path)
+        if (array := node.array) is not None:
+            return Found(node.prefix, array, axes_of(array.shape, picture, _own_names(node), path))
+        inside, picture = _next(store, node, path)
+        node = _node(store, node.prefix + inside, path)
     raise refused(path, f"an array within {MAX_DEPTH} groups", "deeper")
 
 
-def _next(store: Store, group: Node, path: Path) -> str:
+def _own_names(node: Node) -> Any:
+    """What an array calls its axes."""
+    of_array = None if node.array is None else node.array.dimension_names
+    of_xarray = node.attributes.get("_ARRAY_DIMENSIONS")
+    return of_array or (of_xarray if isinstance(of_xarray, list) else None)
+
+
+def _next(store: Store, group: Node, path: Path) -> tuple[str, Any]:
+    """Where to go on from a group, and the entry of its ``multiscales`` that says so."""
     ome = group.attributes.get("ome")
     pictures = (ome if isinstance(ome, dict) else group.attributes).get("multiscales")
     if pictures:
         try:
             if len({str(_finest(picture)) for picture in pictures}) > 1:  # sums and maxima of one picture share it
                 raise _several(path, [f"multiscale picture {i}" for i in range(len(pictures))])
-            return _inside(_finest(pictures[0]), path)
+            return _inside(_finest(pictures[0]), path), pictures[0]
         except (LookupError, TypeError) as error:
             raise refused(path, "multiscales with the path of level 0", error) from error
     children = [name for name in store.children(group.prefix.rstrip("/")) if name != OME]
     members = {name: node for name in children if (node := _node(store, f"{group.prefix}{name}/", path)) is not None}
     shapes = [_sides(node.array.shape) for node in members.values() if node.array is not None]
     if len(members) == 1:
-        return f"{next(iter(members))}/"
+        return f"{next(iter(members))}/", None
     whole = full_size(shapes) if members and len(shapes) == len(members) else None
     if whole is None:
         raise _several(path, list(members))
-    return f"{list(members)[whole]}/"
+    return f"{list(members)[whole]}/", None
 
 
 def _finest(picture: Any) -> object:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.errors import FormatError
 from inspection.formats.raster.segments import SegmentedStream, check_segment
 from inspection.formats.raster.stream import check_size, damaged, truncated
+from inspection.formats.raster.turned import TRANSPOSED, TurnedStream
 from inspection.formats.raster.zarr_codecs import ABSENT, shard_index
 from inspection.formats.raster.zarr_metadata import find_array
 from inspection.formats.raster.zarr_store import is_store, is_zipped_store, open_store
@@ -47,42 +47,32 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
     ------
     FormatError
         ``raster.header``, ``raster.truncated``, ``raster.damaged``, ``raster.size``, ``raster.row``, ``raster.segment``;
-        ``raster.pages``, ``raster.channels``: more than one picture; ``raster.link``: a place outside of the store.
+        ``raster.pages``, ``raster.channels``: more than one picture; ``raster.axes``: which axes are its rows and columns is not clear;
+        ``raster.link``: a place outside of the store.
     """
     with open_store(path) as store:
-        prefix, array = find_array(store, path)
-        rows = _first_axis(array.shape, path)
-        shape = array.shape[rows], array.shape[rows + 1]
+        found = find_array(store, path)
+        array, axes = found.array, found.axes
+        first, second = sorted((axes.rows, axes.columns))
+        shape = array.shape[first], array.shape[second]
         check_size(path, shape, array.dtype, limits)
         outer = array.pipeline
         inner = outer.sharding.inner if outer.sharding else outer
-        segment = inner.chunk[rows], inner.chunk[rows + 1]
+        segment = inner.chunk[first], inner.chunk[second]
         behind = inner.size // (segment[0] * segment[1] * array.dtype.itemsize)
         check_segment(path, shape, array.dtype, segment, depth=behind, most=CHUNK_BYTES)
-        chunks = _Chunks(path, store, prefix, array, rows)
-        with closing(SegmentedStream(shape, array.dtype, segment, chunks.decoded, fill=array.fill, depth=behind)) as stream:
-            yield stream
-
-
-def _first_axis(shape: tuple[int, ...], path: Path) -> int:
-    """The axis of the rows; the columns follow it. All other axes have one place."""
-    for axis in (len(shape) - 2, 0):
-        if all(side == 1 for other, side in enumerate(shape) if other not in {axis, axis + 1}):
-            return axis
-    raise FormatError(
-        "raster.channels",
-        where=path.name,
-        expected="rows and columns, every other axis of length 1",
-        got=" x ".join(map(str, shape)),
-        action="Write one array per wafer and channel.",
-    )
+        chunks = _Chunks(path, store, found.prefix, array, (first, second))
+        with closing(
+            SegmentedStream(shape, array.dtype, segment, chunks.decoded, fill=array.fill, depth=behind, pixel_um=axes.pixel_um)
+        ) as stream:
+            yield TurnedStream(stream, *TRANSPOSED) if axes.transposed else stream
 
 
 class _Chunks:
-    """The chunks of an array; ``rows`` is the axis of the rows."""
+    """The chunks of an array; ``sides`` are the two axes of the picture, in the array's order: its rows and columns here."""
 
-    def __init__(self, path: Path, store: Store, prefix: str, array: Array, rows: int) -> None:
-        self.path, self.store, self.prefix, self.array, self.rows = path, store, prefix, array, rows
+    def __init__(self, path: Path, store: Store, prefix: str, array: Array, sides: tuple[int, int]) -> None:
+        self.path, self.store, self.prefix, self.array, self.sides = path, store, prefix, array, sides
         self.outer = array.pipeline
         sharding = self.outer.sharding
         if sharding is None:
@@ -101,19 +91,20 @@ class _Chunks:
             key = self._key(row, column)
             size = self.store.size(key)
             return None if size is None else self._pixels(self.outer, key, 0, size)
-        across, down = self.grid[self.rows + 1], self.grid[self.rows]
+        first, second = self.sides
+        across, down = self.grid[second], self.grid[first]
         key = self._key(row // down, column // across)
         index = self._index(key)
         if index is None:
             return None
         inside = [0] * len(self.grid)
-        inside[self.rows], inside[self.rows + 1] = row % down, column % across
+        inside[first], inside[second] = row % down, column % across
         place, size = map(int, index[np.ravel_multi_index(inside, self.grid)])
         return None if place == size == ABSENT else self._pixels(sharding.inner, key, place, size)
 
     def _key(self, row: int, column: int) -> str:
         place = [0] * len(self.array.shape)
-        place[self.rows], place[self.rows + 1] = row, column
+        place[self.sides[0]], place[self.sides[1]] = row, column
         return self.prefix + self.array.key(tuple(place))
 
     def _pixels(self, pipeline: Pipeline, key: str, start: int, size: int) -> NDArray:
@@ -124,7 +115,8 @@ class _Chunks:
             pixels = pipeline.decode(data)
         except (ValueError, RuntimeError, TypeError) as error:  # imagecodecs: each codec has its own RuntimeError
             raise damaged(self.path, f"a chunk of {' x '.join(map(str, pipeline.chunk))} pixels in {key}", error) from error
-        return pixels[(0,) * self.rows + (slice(None), slice(None)) + (0,) * (pixels.ndim - self.rows - 2)]
+        picture: NDArray = pixels[tuple(slice(None) if axis in self.sides else 0 for axis in range(pixels.ndim))]
+        return picture
 
     def _read_index(self, key: str) -> NDArray[np.uint64] | None:
         sharding, size = self.outer.sharding, self.store.size(key)
