@@ -109,8 +109,8 @@ def test_what_was_odd_is_counted_by_kind_with_an_example_and_a_way_to_all_of_it(
     (folder / "W6.klarf").write_text(klarf("W6", OFF, mark=""))
     answer = asked("ingest", folder, "--workspace", "asked")
     repeated = "points repeat another point's place"
-    assert answer["notes"] == {"no mark": 3, repeated: 3, "summary": 1}, "not of a wafer that was refused"
-    assert (answer["wafers"], answer["noted"]) == (5, 4)
+    assert answer["notes"] == {"no mark": 3, repeated: 3, "summary": 1, "no summary": 4}, "not of a wafer that was refused"
+    assert (answer["wafers"], answer["noted"]) == (5, 5)
     seen = answer["notes_seen"]["summary"]
     assert (seen["source"], seen["lot"], seen["wafer"]) == ("W4.klarf", "L1", "W4")
     assert "declares NDEFECT 9, the list holds 1" in seen["note"]
