@@ -80,7 +80,9 @@ class DenseCascade:
 
     def _hand_out(self, level: int) -> None:
         turn, rows, begin = self._turn[level], self._filled[level], self._next_row[level]
-        sums, peaks = (array[:rows] for array in self._buffers[level][turn])
+        held, highest = self._buffers[level][turn]
+        peaks = highest[:rows]
+        sums = held[:rows] if level else peaks
         self._written[level][turn] = self._sink(level, begin, sums, peaks)
         self.totals.add(level, *_survey(sums, peaks))
         if level in self.totals.overview:
@@ -103,6 +105,8 @@ def _survey(sums: NDArray, peaks: NDArray) -> tuple[float, float]:
     """Sum and maximum of a block; whole numbers stay whole."""
     wide = {"u": np.uint64, "i": np.int64}.get(sums.dtype.kind, np.float64)
     total, peak = total_and_peak(sums, wide(0))
+    if sums is peaks and sums.dtype.kind in "ui" and sums.itemsize == 8:  # pixels so large that a sum of them may wrap round
+        total = (int((sums >> 32).sum()) << 32) + int((sums & 0xFFFFFFFF).sum())
     if sums is not peaks:
         _, peak = total_and_peak(peaks, wide(0))
     return (float(total) if wide is np.float64 else int(total)), (float(peak) if peaks.dtype.kind == "f" else int(peak))

@@ -340,6 +340,47 @@ def test_few_dies_far_from_each_other_take_no_memory(folder):
     damaged(folder, b"<MapData>" + one * 100 + b"</MapData>", "e142.cells")
 
 
+@pytest.mark.parametrize("axis", [None, *write.AXES])
+@pytest.mark.parametrize("origin", [None, *write.ORIGINS])
+def test_every_origin_and_axis_of_e142_puts_a_die_where_it_lies(folder, origin, axis):
+    """Worked out by hand for a map of 3 x 4: the die at x, y = 1, 1 counted from each corner, or 1 beside the centre die."""
+    assert set(write.ORIGINS) == {"LowerLeft", "LowerRight", "UpperLeft", "UpperRight", "Center"}
+    assert set(write.AXES) == {"UpRight", "UpLeft", "DownRight", "DownLeft"}
+    first_row = {"Upper": 0, "Cente": 1, "Lower": 2}[(origin or "LowerLeft")[:5]]
+    first_col = 1 if origin == "Center" else 3 if (origin or "LowerLeft").endswith("Right") else 0
+    down, right = (axis or "UpRight").startswith("Down"), (axis or "UpRight").endswith("Right")
+    x = 1 if first_col in {0, 1} else -1
+    y = 1 if first_row in {0, 1} else -1
+    row, col = first_row + y, first_col + x  # of the die, by steps down and to the right
+    said = f'X="{x if right else -x}" Y="{y if down else -y}"'
+    at = "".join(f' {name}="{value}"' for name, value in (("OriginLocation", origin), ("AxisDirection", axis)) if value)
+    content = (
+        f'<MapData><Layouts><Layout LayoutId="D"><Dimension X="4" Y="3"/></Layout></Layouts><SubstrateMap LayoutSpecifier="D"{at}>'
+        f'<Overlay><BinCodeMap NullBin="."><BinCode {said}>1</BinCode></BinCodeMap></Overlay></SubstrateMap></MapData>'
+    )
+    (found,) = read(folder, content.encode())
+    assert found.map.status.shape == (3, 4)
+    assert np.argwhere(found.map.status).tolist() == [[row, col]]
+    notes = " ".join(found.notes)
+    assert ("no OriginLocation: LowerLeft is taken" in notes) == (origin is None)
+    assert ("no AxisDirection: UpRight is taken" in notes) == (axis is None)
+
+
+@pytest.mark.parametrize("axis", [None, *write.AXES])
+@pytest.mark.parametrize("origin", [None, *write.ORIGINS])
+def test_no_origin_or_axis_of_e142_moves_a_row(folder, origin, axis):
+    found = reads_as(folder, write.e142([ONE], origin=origin, axis=axis), ONE)
+    assert not any("E142" in note for note in found.notes)
+
+
+def test_an_origin_that_is_none_is_noted_where_it_moves_nothing(folder):
+    found = reads_as(folder, write.e142([ONE], origin="2", axis="Widdershins"), ONE)
+    assert [note for note in found.notes if "E142" in note] == [
+        "OriginLocation '2' is none that E142 knows: it would move no row",
+        "AxisDirection 'Widdershins' is none that E142 knows: it would move no row",
+    ]
+
+
 def test_coordinates_that_begin_at_one(folder):
     content = write.e142([ONE], coordinates=True)
     for axis in ("X", "Y"):

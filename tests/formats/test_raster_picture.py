@@ -208,3 +208,11 @@ def test_an_interlaced_png_is_read_when_it_has_all_its_pixels(tmp_path_factory, 
         refused(path, "damaged")
     else:
         np.testing.assert_array_equal(content(path), grey)
+
+
+def test_an_animation_is_refused(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "a.png"
+    Image.fromarray(GREY).save(path, save_all=True, append_images=[Image.fromarray(255 - GREY)])
+    refused(path, "pages")

@@ -204,3 +204,20 @@ def test_long_strips_without_compression_are_read_in_parts(tmp_path_factory, sha
         patch.setattr(tiff_layout, "_PART_BYTES", part)
         got = content(path)
     np.testing.assert_array_equal(got, ~array if bits == 1 else (1 << bits) - 1 - array)
+
+
+@pytest.mark.parametrize("imagej", [True, False])
+def test_pictures_behind_each_other_in_one_page_are_refused(tmp_path, imagej):
+    stack = np.stack([GREY, GREY + 1, GREY + 2])
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=imagej, photometric="minisblack")
+    whole = tmp_path / "b.tif"
+    options = {} if imagej else {"metadata": {"truncated": True}}  # as they are for stacks of more than 4 GB
+    tifffile.imwrite(whole, stack, imagej=imagej, photometric="minisblack", truncate=True, **options)
+    with tifffile.TiffFile(whole) as file:
+        assert len(file.pages) == 1
+        assert file.series[0].shape == stack.shape
+    for path in (tmp_path / "a.tif", whole):
+        with pytest.raises(FormatError, match=r"raster\.pages"):
+            content(path)
+    tifffile.imwrite(whole, GREY, imagej=imagej, photometric="minisblack")
+    np.testing.assert_array_equal(content(whole), GREY)

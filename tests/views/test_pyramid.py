@@ -153,6 +153,15 @@ def test_the_stored_type_holds_the_largest_and_smallest_sum(dtype, level):
         assert held.type(total) == total
 
 
+@pytest.mark.parametrize("dtype", ["u8", "i8", "u4"])
+def test_the_sum_of_the_largest_pixels_does_not_wrap_round(tmp_path, dtype):
+    limits = np.iinfo(dtype)
+    for number, extreme in enumerate({limits.min, limits.max} - {0}):
+        made = built(np.full((50, 60), extreme, dtype), tmp_path / f"{number}")
+        assert made.totals.sums[0] == 3_000 * int(extreme)
+        assert made.totals.sums == pytest.approx([3_000 * float(extreme)] * len(made.totals.sums))
+
+
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     channels=st.sampled_from([(), (3,)]),

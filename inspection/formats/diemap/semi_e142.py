@@ -5,8 +5,9 @@ ways to write one:
 
 - ``2DArray`` (also where MapType is missing): a ``BinCode`` per row, as one looks at the wafer, the first at the top.
   OriginLocation and AxisDirection only tell from where and which way x and y are counted (so read public converters).
-- ``Coordinate``: a ``BinCode`` with X and Y per die. Here OriginLocation (``LowerLeft`` where it is missing) and
-  AxisDirection (``UpRight``) decide where a die lies.
+- ``Coordinate``: a ``BinCode`` with X and Y per die. Here OriginLocation (LowerLeft, LowerRight, UpperLeft, UpperRight or
+  Center) and AxisDirection (UpRight, UpLeft, DownRight or DownLeft) decide where a die lies; where one is missing, the
+  first of these is taken, as the schema has it, and a note says so.
 
 Orientation is where the notch lies, degrees clockwise from the bottom. ``SubstrateSide="BottomSide"`` shows the back.
 """
@@ -29,7 +30,7 @@ from inspection.formats.diemap.frame import (
     notch_down,
     unstated_diameter_mm,
 )
-from inspection.formats.diemap.semi_e142_places import Dies, placed
+from inspection.formats.diemap.semi_e142_places import Dies, placed, unknown_axes
 from inspection.formats.diemap.semi_xml import Attributes, Bins, attributes, diemap_of, elements, fault, local, root_name, slot_of, whole
 from inspection.wafer.maps import DieMap, SourceWafer, WaferInfo
 
@@ -175,6 +176,7 @@ def _source_wafer(index: int, one: _Map, file: _File, room: int) -> SourceWafer:
         status, notes = placed(one.dies, one.bins, shape, one.substrate, room, where)
     else:
         status, notes = diemap_of(AREA, where, one.bins, one.rows, shape)
+        notes += unknown_axes(one.substrate)
         if None in shape:
             notes.append("no Dimension: nothing to hold the rows against")
     notes += [f"overlay: {other} is not read" for other in sorted(file.other)]

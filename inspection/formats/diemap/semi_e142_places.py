@@ -21,7 +21,8 @@ _WHOLE = re.compile(r"\s*[+-]?\d{1,9}\s*")
 _AREA = "e142"
 _ORIGINS = ("lowerleft", "lowerright", "upperleft", "upperright", "center", "centre")
 _AXES = ("upright", "upleft", "downright", "downleft")
-"""The first of each holds where the file names none (the schema's defaults)."""
+"""The first of each holds where the file names none: the defaults of the schema (E142.1)."""
+_DEFAULTS = (("OriginLocation", "LowerLeft"), ("AxisDirection", "UpRight"))
 
 
 @dataclass(slots=True)
@@ -71,7 +72,9 @@ def placed(
     down = -1 if axis.startswith("up") else 1
     cols = np.frombuffer(dies.x, np.int64) * right
     rows = np.frombuffer(dies.y, np.int64) * down
-    notes: list[str] = []
+    notes = [
+        f"no {name}: {taken} is taken, the schema's default" for name, taken in _DEFAULTS if not substrate.get(name.lower(), "").strip()
+    ]
     if None not in shape:
         cols_from = cols + origins(shape[1] or 1)[_side(origin, "left", "right")]
         rows_from = rows + origins(shape[0] or 1)[_side(origin, "upper", "lower")]
@@ -94,6 +97,16 @@ def placed(
     return filled(rows, cols, values, size), [*notes, *bins.notes(dict(zip(codes.tolist(), counts.tolist(), strict=True)))]
 
 
+def unknown_axes(substrate: Attributes) -> list[str]:
+    """Notes on an OriginLocation or AxisDirection that the schema does not know, for rows: how x and y are counted moves none of them."""
+    said = ((name, substrate.get(name.lower(), ""), known) for (name, _), known in zip(_DEFAULTS, (_ORIGINS, _AXES), strict=True))
+    return [
+        f"{name} {text[:40]!r} is none that E142 knows: it would move no row"
+        for name, text, known in said
+        if _word(text, known) not in known
+    ]
+
+
 def _within(places: NDArray[np.int64], size: int | None) -> bool:
     return int(places.min()) >= 0 and int(places.max()) < (size or 0)
 
@@ -105,7 +118,11 @@ def _side(origin: str, first: str, last: str) -> int:
 
 def _words(text: str, known: tuple[str, ...], where: str) -> str:
     """``UpperLeft``, ``Upper Left``, ``UPPER_LEFT`` and ``toUpperLeft`` as ``upperleft``; the first of ``known`` where there is none."""
-    word = re.sub(r"[^a-z]", "", text.lower()).removeprefix("to") or known[0]
+    word = _word(text, known)
     if word not in known:
         raise fault(_AREA, "axis", where, " ".join(known), text[:40])
     return word
+
+
+def _word(text: str, known: tuple[str, ...]) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower()).removeprefix("to") or known[0]

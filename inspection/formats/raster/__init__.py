@@ -5,7 +5,7 @@
 ``scale``         how large a pixel is, by the sidecar or by the file itself; ``writer`` writes a raster and its sidecar
 ``stream``        what every kind of raster gives; ``kinds`` says which kind a file is
 ``npy``, ``raw``  plain bytes (``plain``), read ahead in a thread (``readahead``)
-``tiff``          TIFF and BigTIFF: ``tiff_tags``, ``tiff_layout``, ``tiff_codecs``, ``tiff_scale``
+``tiff``          TIFF and BigTIFF: ``tiff_tags``, ``tiff_layout``, ``tiff_codecs``, ``tiff_description``
 ``zarr_raster``   zarr v2, v3 and OME-Zarr: ``zarr_store``, ``zarr_metadata``, ``zarr_axes``, ``zarr_array``, ``zarr_pipeline``,
                   ``zarr_codecs``
 ``turned``        where a file begins at another corner; ``spool``: pixels that wait on disk for it

@@ -82,7 +82,7 @@ def open_stream(path: Path, limits: Ingest) -> Iterator[RasterStream]:
     ------
     FormatError
         ``raster.header``, ``raster.truncated``, ``raster.damaged``; ``raster.size``: more than ``MAX_BYTES`` of pixels;
-        ``raster.orientation``: EXIF names a corner that there is not.
+        ``raster.orientation``: EXIF names a corner that there is not; ``raster.pages``: an animation.
     """
     with path.open("rb") as file:
         stored: PictureStream | PngStream

@@ -9,6 +9,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inspection.errors import FormatError
 from inspection.formats.raster.stream import damaged, truncated
 
 if TYPE_CHECKING:
@@ -100,12 +101,20 @@ def exif_of(file: BinaryIO, path: Path) -> bytes:
     Raises
     ------
     FormatError
-        ``raster.truncated``.
+        ``raster.truncated``; ``raster.pages``: the file is an animation, of which each reader shows another picture.
     """
     exif = b""
     for kind, length in _blocks(file, path):  # to the end: a cut file is refused here
         if kind == b"eXIf" and not exif:
             exif = _exactly(file, min(length, MOST_EXIF), path)
+        elif kind == b"acTL":
+            raise FormatError(
+                "raster.pages",
+                where=path.name,
+                expected="one picture",
+                got="an animation",
+                action="Save one wafer per file, as a still PNG.",
+            )
     return exif
 
 

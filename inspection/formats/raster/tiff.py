@@ -17,8 +17,8 @@ from inspection.formats.raster.plain import PlainStream
 from inspection.formats.raster.segments import SegmentedStream
 from inspection.formats.raster.stream import damaged, truncated
 from inspection.formats.raster.tiff_codecs import JPEG, decode
+from inspection.formats.raster.tiff_description import pictures_behind, pixel_size
 from inspection.formats.raster.tiff_layout import MIN_IS_BLACK, MIN_IS_WHITE, PALETTE, RGB, Y_CB_CR, in_pieces, layout_of, unread
-from inspection.formats.raster.tiff_scale import pixel_size
 from inspection.formats.raster.turned import TURNS, TurnedStream
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ def _page(pages: list[Page], path: Path) -> tuple[Page, tuple[str, ...]]:
     chosen = full_size([(page.number(tag.LENGTH, 0), page.number(tag.WIDTH, 0)) for page in meant])
     if chosen is None:
         raise unread("pages", path, "one picture", f"{len(meant)} of {len(pages)} pages")
+    if len(pages) == 1 and (count := pictures_behind(pages[0])) > 1:
+        raise unread("pages", path, "one picture", f"{count} behind each other in one page")
     if len(meant) > 1:
         notes.append(f"{len(meant) - 1} pages are taken for smaller versions of the largest one and left out")
     if left := len(pictures) - len(meant):
