@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 LINE_EVERY_S = 5.0
+_TELLING = 10
+"""So many, or so large a share of all, say how long the rest will take."""
 stderr = Console(stderr=True, highlight=False)
 
 
@@ -83,7 +85,10 @@ def _pace(done: int, total: int, seconds: float) -> str:
     """Rate and remaining time, where both can be told."""
     if not total or not done or seconds <= 0:
         return ""
-    return f", {_plain(done / seconds)}/s, {(total - done) * seconds / done:.0f} s left"
+    rate = f", {_plain(done / seconds)}/s"
+    if done < _TELLING and _TELLING * done < total:  # the first one waits for what is loaded once
+        return rate
+    return f"{rate}, {(total - done) * seconds / done:.0f} s left"
 
 
 def answer(result: dict[str, Any], *, as_json: bool, title: str) -> None:
@@ -94,7 +99,7 @@ def answer(result: dict[str, Any], *, as_json: bool, title: str) -> None:
         return
     table = Table(title=title, show_header=False, title_justify="left")
     for key, value in result.items():
-        table.add_row(key.replace("_", " "), Text(_plain(value)))
+        table.add_row(key.replace("_", " "), Text(_plain(value), overflow="fold"))
     Console(highlight=False).print(table)
 
 
@@ -102,7 +107,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     """A table on standard output."""
     shown = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        shown.add_row(*(Text(_plain(cell)) for cell in row))
+        shown.add_row(*(Text(_plain(cell), overflow="fold") for cell in row))  # a name cut short cannot be looked for
     Console(highlight=False).print(shown)
 
 

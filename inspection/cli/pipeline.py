@@ -92,17 +92,35 @@ def show_ingested(result: dict[str, Any], *, as_json: bool = False) -> None:
         ["left", len(result["left"]), None],
         ["superseded", None, result["superseded"]],
         ["taken in with notes", None, result["noted"]],
+        *([["named in labels.csv", None, result["labels"]["matched"]]] if "labels" in result else []),
     ]
     console.table(f"ingest, {result['seconds']:.1f} s", ("", "files", "wafers"), rows)
     show_notes(result["notes"], result["notes_seen"])
     show_left("Left where they are", "file and why", result["left"])
+    if unmatched := result.get("labels", {}).get("unmatched_rows"):
+        shown = ", ".join(result["labels"]["unmatched"])
+        console.advise(f"{unmatched} rows of labels.csv name no wafer that was taken in: {shown}{', ...' if unmatched > 10 else ''}")
     if refused:
         console.advise("Why files were refused, and what to do: `inspection quarantine list`, then `inspection quarantine show ID`.")
 
 
 def validate(from_snapshot: SnapshotOption = False, workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
     """Check each new lot and day with Great Expectations and rebuild the Data Docs; what fails is reported and stops nothing."""
-    run_stage("validate_snapshot" if from_snapshot else "validate", workspace, as_json=json)
+    if from_snapshot:
+        run_stage("validate_snapshot", workspace, as_json=json)
+    else:
+        run_stage("validate", workspace, as_json=json, shown=_validated)
+
+
+def _validated(result: dict[str, Any]) -> None:
+    """What was checked, what was not as expected, and the page that says why."""
+    shown = {key: result[key] for key in ("lots", "days")}
+    shown["not as expected"] = len(result["failed"])
+    shown["cold start: too few earlier lots to compare"] = result["cold_start"]
+    shown["cold start: too few earlier days"] = result["days_cold_start"]
+    console.answer(shown, as_json=False, title="validate: nothing new" if result["idle"] else "validate")
+    show_left("Not as expected", "lot and layer, or day, and its faults", result["failed"])
+    console.advise(f"What was expected and found, of every lot and day: {result['data_docs']}")
 
 
 def snapshot(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:

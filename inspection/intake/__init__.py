@@ -11,6 +11,6 @@
 ``labels``      the label table beside the files; ``relabel`` puts it onto the store
 ``lots``        which lots and days are new, and their results. ``lot_tables`` and ``day_table`` make what is looked at,
                 ``history`` the limits from ``earlier`` lots, ``suites`` what is expected, ``expectations`` runs it, ``docs`` keeps
-                its pages off the network
+                its pages off the network, ``docs_index`` is their first page
 ==============  ========================================================================================================================
 """

@@ -70,7 +70,7 @@ def validate(
     # With the engine five seconds to import: only for new wafers.
     import pandas as pd  # noqa: PLC0415
 
-    from inspection.intake import checks, docs, suites  # noqa: PLC0415
+    from inspection.intake import checks, docs_index, suites  # noqa: PLC0415
     from inspection.intake.day_table import day_table  # noqa: PLC0415
     from inspection.intake.expectations import run_suites, site  # noqa: PLC0415
     from inspection.intake.lot_tables import lot_table, wafer_table  # noqa: PLC0415
@@ -89,7 +89,7 @@ def validate(
         results.put_validations(connection, [{**asdict(check), "passed": check.passed, "checked_at": checked_at} for check in found])
     with store.read() as connection:
         shown = [results.newest(connection, suite, DOCUMENTED) for suite in (results.LOT, results.DAY)]
-    docs.write_index(site(workspace.expectations).parent, *shown)
+    docs_index.write_index(site(workspace.expectations).parent, *shown)
     return found
 
 

@@ -21,6 +21,31 @@ WAFERS, LOTS, DAYS = "wafers", "lots", "days"
 INDEX = {WAFERS: ["lot", "layer", "wafer"], LOTS: ["lot", "layer"], DAYS: ["day", "tool"]}
 """What names a row of each suite's table."""
 
+FAULTS = {
+    "wafer_unnamed": ("a wafer has no name", "wafers have no name"),
+    "wafer_twice": ("a wafer is there twice for one inspection", "wafers are there twice for one inspection"),
+    "slot_twice": ("a wafer shares its slot", "wafers share a slot"),
+    "slot_impossible": ("a wafer names a slot that no lot has", "wafers name slots that no lot has"),
+    "defects_impossible": ("a wafer has an impossible number of defects", "wafers have an impossible number of defects"),
+    "diameter_unknown": ("a wafer has a diameter that none is made in", "wafers have a diameter that none is made in"),
+    "kind_unknown": ("a map has neither points nor dies", "maps have neither points nor dies"),
+    "diameter_mixed": ("a wafer has another diameter than its lot", "wafers have another diameter than their lot"),
+    "product_mixed": ("a wafer is of another product than its lot", "wafers are of another product than their lot"),
+    "layer_wrong": ("a wafer is at another layer than its lot", "wafers are at another layer than their lot"),
+    "checksum_wrong": ("a file declares other counts than it holds", "wafers whose files declare other counts than they hold"),
+    "lot_too_large": ("more wafers than a lot has", ""),
+    "slots_missing": ("slots are missing that earlier lots had inspected", ""),
+    "density_high": ("more defects than the history allows", ""),
+    "density_low": ("fewer defects than the history allows", ""),
+    "defects_none": ("no wafer has a defect, which the history does not know", ""),
+    "tool_silent": ("a tool is silent for longer than usual", "tools are silent for longer than usual"),
+    "files_few": ("fewer files than usual", ""),
+    "files_many": ("more files than usual", ""),
+    "wafers_few": ("fewer wafers than usual", ""),
+    "wafers_many": ("more wafers than usual", ""),
+}
+"""Each fault in words: once, and where wafers or tools are counted, of many."""
+
 _EITHER = {"ignore_row_if": "either_value_is_missing"}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from inspection import stages
 from inspection.errors import EngineError
-from inspection.intake import expectations
+from inspection.intake import expectations, suites
 from inspection.intake.docs import offline
 from inspection.intake.expectations import run_suites, site
 from inspection.intake.lots import validate
@@ -180,13 +180,20 @@ def test_data_docs_exist_load_nothing_from_elsewhere_and_keep_the_newest_runs(wo
         assert not re.search(r"url\(['\"]?(https?:)?//", text)
     index = site(workspace.expectations).read_text()
     assert "Lots and layers: 3, 3 not as expected, 3 in a cold start. Days: 3," in index
-    assert index.count("slot_twice (2: 07, 12); cold start, 8 more lots needed") == 1
+    assert index.count("2 wafers share a slot (slot_twice): 07, 12; cold start, 8 more lots needed to compare") == 1
     assert "&lt;b&gt; M1" in index
     links = re.findall(r'<td><a href="([^"]+)">', index)
     assert len(links) == 6
     assert all((root / link).is_file() for link in links)
     wafers = [(root / link).read_text() for link in links if "wafers" in link]
     assert all("A slot holds one wafer per layer and inspection (slot_twice)" in page for page in wafers)
+    assert all("What was expected, and what was found" in page and "Data asset" not in page for page in wafers)
+
+
+@pytest.mark.slow
+def test_every_fault_has_its_words():
+    named = {one.meta["fault"] for suite in suites.INDEX for one in suites.expectations(suite, PARAMS)}
+    assert named == suites.FAULTS.keys()
 
 
 @pytest.mark.slow
