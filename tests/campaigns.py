@@ -2,7 +2,7 @@
 
 Without ``INSPECTION_SOAK=1`` the first cases of each are run as a sample. With it all are run, and ``.soak/passed.txt`` remembers
 what has passed, so that an interrupted campaign goes on where it stopped. The record belongs to one state of the code (its first
-line is a hash of ``inspection``, ``flows`` and ``tests``) and is removed once everything has passed: the next run is a whole one.
+line is a hash of ``inspection``, ``flows`` and ``tests``) and forgets what has passed whole: the next run of it is a whole one.
 When every case has its outcome, ``docs/soak.md`` is written (``soak_record``).
 
 ``soak(inside=True)`` marks a test that makes its own sample: all of its cases belong to the sample, each with fewer seeds.
@@ -15,9 +15,13 @@ import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from soak_record import Figures, read_figures, update
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / ".soak" / "passed.txt"
@@ -45,6 +49,19 @@ def passed_before(record: Path, state: str) -> set[str]:
     record.write_text(state + "\n", encoding="utf-8")
     FIGURES.unlink(missing_ok=True)
     return set()
+
+
+def forget(record: Path, figures: Path, names: Collection[str]) -> None:
+    """Remove what has passed whole from both records; what was begun of other campaigns stays."""
+    left = {name: one for name, one in read_figures(figures).items() if name not in names}
+    if not left:
+        record.unlink(missing_ok=True)
+        figures.unlink(missing_ok=True)
+        return
+    state, *passed = record.read_text(encoding="utf-8").splitlines()
+    # The record first: killed in between, a campaign is run once more and its last figures count.
+    record.write_text("".join(f"{line}\n" for line in (state, *(name for name in passed if name not in names))), encoding="utf-8")
+    figures.write_text("".join(one.line() for one in left.values()), encoding="utf-8")
 
 
 def sampled(names: list[str]) -> set[str]:
@@ -99,5 +116,4 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     update(PAGE, [found[name] for name in collected], datetime.now(UTC))
     if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
-        RECORD.unlink(missing_ok=True)
-        FIGURES.unlink(missing_ok=True)
+        forget(RECORD, FIGURES, collected)

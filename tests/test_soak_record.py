@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import soak_record
+from campaigns import forget, passed_before
 from soak_record import CAMPAIGNS, Figures, parsed, read_figures, tables_of, text_of, update
 
 AT = datetime(2026, 1, 5, 6, 7, tzinfo=UTC)
@@ -53,3 +54,14 @@ def test_the_last_figures_of_a_test_count(tmp_path):
 def test_a_count_may_be_one_of_numpy(tmp_path):
     (tmp_path / "figures").write_text(Figures("a::b", outcome="passed", seconds=1, counted=[{"pixels": np.int64(7)}]).line())
     assert read_figures(tmp_path / "figures")["a::b"].counted == [{"pixels": 7}]
+
+
+def test_what_has_passed_whole_is_forgotten_and_what_was_begun_is_not(tmp_path):
+    record, figures = tmp_path / "passed", tmp_path / "figures"
+    record.write_text("state\na::b[1]\nc::d[1]\n")
+    figures.write_text("".join(Figures(name, outcome="passed", seconds=1).line() for name in ("a::b[1]", "c::d[1]")))
+    forget(record, figures, {"a::b[1]"})
+    assert passed_before(record, "state") == set(read_figures(figures)) == {"c::d[1]"}
+    forget(record, figures, {"c::d[1]"})
+    assert not record.exists()
+    assert not figures.exists()

@@ -53,7 +53,7 @@ def _coarser(sums, peaks):
     odd = [(0, n % 2) for n in sums.shape]
     if any(more for _, more in odd):
         sums, peaks = np.pad(sums, odd), np.pad(peaks, odd, mode="edge")
-    corners = [(slice(row, None, 2), slice(col, None, 2)) for row in (0, 1) for col in (0, 1)]
-    one, two, three, four = (sums[corner] for corner in corners)
-    upper, lower = (np.maximum(peaks[corners[k]], peaks[corners[k + 1]]) for k in (0, 2))
-    return one + two + three + four, np.maximum(upper, lower)
+    for axis in (0, 1):
+        first, second = ((slice(None),) * axis + (slice(start, None, 2),) for start in (0, 1))
+        sums, peaks = sums[first] + sums[second], np.maximum(peaks[first], peaks[second])
+    return sums, peaks
