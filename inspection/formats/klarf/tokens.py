@@ -61,7 +61,7 @@ def with_points(data: bytes) -> tuple[bytes, list[str]]:
         return data, []
     made = bytearray(data)
     for begin, end in _blocks(data):
-        # A list of numbers has no other commas: all at once, thirty times as fast as one by one.
+        # A list of numbers has no other commas: all at once, in a third of the time.
         if data.find(b'"', begin, end) < 0 and _NO_OTHER_COMMA.fullmatch(data, begin, end):
             made[begin:end] = data[begin:end].replace(b",", b".")
             continue
