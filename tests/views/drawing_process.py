@@ -1,4 +1,4 @@
-"""Programs that test_shards starts: draw in processes, and say which processes these are."""
+"""Programs that test_packed_views starts: draw in processes, and say which processes these are."""
 
 import multiprocessing
 import os
