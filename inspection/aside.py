@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -40,22 +41,31 @@ def aside(path: Path) -> Iterator[Path]:
 def aside_folder(path: Path) -> Iterator[Path]:
     """A new folder beside ``path`` to fill; it takes the place of ``path`` at the end of the block, and is removed on an error.
 
-    An old folder at ``path`` is moved away first and then deleted: for a moment there is none, never a mixture.
+    An old folder at ``path`` changes places with it in one step and is then deleted: killed at any moment, one of both is at ``path``,
+    whole. Where the system cannot do that (network file systems, other systems than Linux) it is moved away first: for a moment there
+    is none, never a mixture.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / _name()
     temporary.mkdir()
     try:
         yield temporary
-        if path.exists():
+        if not path.exists():
+            temporary.rename(path)
+        elif not _change_places(temporary, path):
             old = path.parent / _name()
             path.rename(old)
             temporary.rename(path)
             shutil.rmtree(old, ignore_errors=True)
-        else:
-            temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _change_places(one: Path, other: Path) -> bool:
+    """renameat2(2) with RENAME_EXCHANGE; False where there is no such thing."""
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    at_cwd, exchange = -100, 2
+    return renameat2 is not None and renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0
 
 
 @contextmanager

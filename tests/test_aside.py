@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from inspection.aside import aside, sweep, write_bytes
+from inspection import aside as room
+from inspection.aside import aside, aside_folder, sweep, write_bytes
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -44,3 +45,23 @@ def test_only_what_the_dead_left_is_swept(tmp_path):
         os.utime(of_another_machine, (0, 0))
         sweep(tmp_path)
         assert [p.name for p in tmp_path.iterdir()] == [mine]
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_a_folder_takes_the_place_of_the_old_one_and_nothing_else_stays(tmp_path, monkeypatch, in_one_step):
+    if not in_one_step:
+        monkeypatch.setattr(room, "_change_places", lambda *_: False)
+    for content in ("old", "new"):
+        with aside_folder(tmp_path / "a") as folder:
+            (folder / content).touch()
+        assert [p.relative_to(tmp_path).as_posix() for p in sorted(tmp_path.rglob("*"))] == ["a", f"a/{content}"]
+
+
+def test_at_no_moment_is_there_no_folder(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr("pathlib.Path.rename", lambda *_: pytest.fail("moved in two steps"))
+    if not room._change_places(tmp_path, tmp_path):
+        pytest.skip("two folders cannot change places in one step here")
+    with aside_folder(tmp_path / "a") as folder:
+        (folder / "new").touch()
+    assert (tmp_path / "a" / "new").exists()
