@@ -96,7 +96,7 @@ def _opened(path: Path, texts: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, pre_buffer=False, read_dictionary=texts) as file:
             yield file
-    except (pa.ArrowException, KeyError, OSError, ValueError, OverflowError) as error:  # KeyError: its two schemas name other columns
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         if isinstance(error, FormatError):
             raise
         raise _error("damaged", path.name, "a complete Parquet file", error) from error
