@@ -57,6 +57,18 @@ def test_a_frame_of_pandas_is_read(read):
     assert found[0].map.attributes["size"].dtype == np.float32
 
 
+def test_blanks_around_the_names_of_columns_change_nothing(read):
+    """A table of a spreadsheet has them, and so has a damaged header: \\x1e counts as one."""
+    plain = read(FRAME)
+    padded = read(FRAME.rename(columns=lambda name: {"lot": "lot\x1e", "x_um": " x_um"}.get(name, name + " ")))
+    assert [w.map.info for w in padded] == [w.map.info for w in plain]
+    for one, other in zip(padded, plain, strict=True):
+        np.testing.assert_array_equal(one.map.xy_um, other.map.xy_um)
+        assert {name: values.tolist() for name, values in one.map.attributes.items()} == {
+            name: values.tolist() for name, values in other.map.attributes.items()
+        }
+
+
 @quick
 @given(
     st.lists(

@@ -59,16 +59,17 @@ def read_table(path: Path, columns: Columns, limits: Ingest) -> pa.Table:
     wanted = [i for i, name in enumerate(columns.names) if name and columns.names.count(name) == 1]
     numbers = {columns.at[m] for m in columns.numbers}
     facts = {columns.at[m] for m in columns.at if m in FACTS and m != "diameter"}
-    with _opened(path, [columns.names[i] for i in wanted if i not in numbers]) as file:
+    names = header_of(path)  # as the file has them: those of ``columns`` are without the blanks around them
+    with _opened(path, [names[i] for i in wanted if i not in numbers]) as file:
         # Repeated values take next to no room in Parquet: what they unpack to is what counts.
         unpacked = file.metadata.num_rows * 8 * max(len(numbers), 1)
         if unpacked > limits.max_file_bytes:
             raise _error("size", path.name, f"at most {limits.max_file_mb} MiB unpacked", f"{unpacked / 2**20:.0f} MiB")
         done, size = [], 0
-        for batch in file.iter_batches(_ROWS, columns=[columns.names[i] for i in wanted]):
+        for batch in file.iter_batches(_ROWS, columns=[names[i] for i in wanted]):
             arrays = {}
             for i in wanted:
-                array = batch.column(columns.names[i])
+                array = batch.column(names[i])
                 made = _number(array, columns.names[i]) if i in numbers else _text(array) if i in facts else _plain(array)
                 if made is not None:
                     arrays[str(i)] = made
@@ -83,11 +84,12 @@ def read_table(path: Path, columns: Columns, limits: Ingest) -> pa.Table:
         return pa.Table.from_batches(done)
 
 
-def batches_of_facts(path: Path, columns: Columns, wanted: Sequence[int]) -> Iterator[pa.RecordBatch]:
+def batches_of_facts(path: Path, wanted: Sequence[int]) -> Iterator[pa.RecordBatch]:
     """The columns ``wanted`` as text, batch by batch, named by their places."""
-    with _opened(path, [columns.names[i] for i in wanted]) as file:
-        for batch in file.iter_batches(_ROWS, columns=[columns.names[i] for i in wanted]):
-            yield pa.record_batch({str(i): _text(batch.column(columns.names[i])).cast(pa.string()) for i in wanted})
+    names = [header_of(path)[i] for i in wanted]
+    with _opened(path, names) as file:
+        for batch in file.iter_batches(_ROWS, columns=names):
+            yield pa.record_batch({str(i): _text(batch.column(name)).cast(pa.string()) for i, name in zip(wanted, names, strict=True)})
 
 
 @contextmanager

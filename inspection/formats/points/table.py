@@ -118,7 +118,7 @@ def _parquet(path: Path, sidecar: Sidecar, limits: Ingest) -> PointsTable:
     if columns is None:
         raise _no_places(path, ", ".join(n for n in header if n)[:150])
     if parquet.rows_of(path) > min(limits.max_defects, limits.max_wafers):
-        _hold_rows(partial(parquet.batches_of_facts, path, columns), columns, path, limits)
+        _hold_rows(partial(parquet.batches_of_facts, path), columns, path, limits)
     table = parquet.read_table(path, columns, limits)
     return PointsTable(table, columns, sidecar, path.stem, path.stat().st_size, lambda row: f"row {row + 1}")
 
