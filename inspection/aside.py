@@ -10,11 +10,11 @@ import shutil
 import time
 import uuid
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 ASIDE = ".aside-"
 _MACHINE = hashlib.blake2s(platform.node().encode(), digest_size=4).hexdigest()
@@ -119,11 +119,15 @@ def _name() -> str:
 
 
 def alive(process: int) -> bool:
-    """Whether a process of this number runs on this machine."""
+    """Whether a process of this number runs on this machine; one that has ended and that nobody has asked about yet does not."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):  # no Linux, or it ended just now
+        return True
+    return state not in "ZX"

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from inspection import aside as room
-from inspection.aside import aside, aside_folder, sweep, write_bytes
+from inspection.aside import alive, aside, aside_folder, sweep, write_bytes
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -65,3 +65,11 @@ def test_at_no_moment_is_there_no_folder(tmp_path, monkeypatch):
     with aside_folder(tmp_path / "a") as folder:
         (folder / "new").touch()
     assert (tmp_path / "a" / "new").exists()
+
+
+def test_a_process_that_was_killed_and_not_yet_asked_about_is_not_alive():
+    with subprocess.Popen(["sleep", "600"]) as child:
+        assert alive(child.pid)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        assert not alive(child.pid)
