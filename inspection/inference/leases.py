@@ -10,6 +10,8 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from inspection.aside import alive
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -98,17 +100,5 @@ class Leases:
         """Let wafers of workers of this machine that no longer run be claimed at once; other leases have to run out."""
         for holder in self.ledger.holders():
             machine, _, process = holder.rpartition(":")[0].rpartition(":")
-            if machine == HOST and process.isdigit() and holder != self.name and not _runs(int(process)):
+            if machine == HOST and process.isdigit() and holder != self.name and not alive(int(process)):
                 log.warning("Worker %s is dead: %d wafers are taken over.", holder, self.ledger.expire(holder))
-
-
-def _runs(process: int) -> bool:
-    if os.name != "posix":  # elsewhere os.kill(process, 0) would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

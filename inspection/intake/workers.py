@@ -10,7 +10,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from inspection.aside import sweep
 from inspection.errors import EngineError, Reason
 from inspection.intake.parsing import Parsed
+from inspection.spawned import deaf_to_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -175,7 +175,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         pipe, other = context.Pipe()
         process = context.Process(target=_serve, args=(other, parser), name="inspection-reader", daemon=True)
-        process.start()
+        with deaf_to_ctrl_c():
+            process.start()
         other.close()  # so that the pipe ends when the process does
         worker = cls(process, pipe, claim)
         worker.give(claim)
@@ -213,7 +214,6 @@ def _answering(staff: list[_Worker]) -> list[_Worker]:
 
 def _serve(pipe: Connection, parser: Parser) -> None:
     """What a process does until the pipe ends: read one file, say what it came to."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
     with suppress(EOFError, OSError):  # whoever asked is gone
         pipe.send(_READY)
         while True:

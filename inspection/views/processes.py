@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
+from inspection.spawned import deaf_to_ctrl_c, end_with_parent
 from inspection.views.shards import draw_here
 
 if TYPE_CHECKING:
@@ -61,14 +59,18 @@ def draw_in_processes(drawing: Drawing, parts: Iterable[range], count: int) -> I
     EngineError
         As :meth:`inspection.views.shards.Drawing.draw`.
     """
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_serve)
+    # Its processes hold both ends of their queue: they would not notice that the other end is gone.
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=end_with_parent)
     try:
-        futures = {}
-        for part in parts:
-            try:
-                futures[pool.submit(drawing.draw, part)] = part
-            except BrokenProcessPool:
-                yield part, None
+        futures, left = {}, []
+        with deaf_to_ctrl_c():
+            for part in parts:
+                try:
+                    futures[pool.submit(drawing.draw, part)] = part
+                except BrokenProcessPool:
+                    left.append(part)
+        for part in left:
+            yield part, None
         for future in as_completed(futures):
             try:
                 yield futures[future], future.result()
@@ -76,16 +78,3 @@ def draw_in_processes(drawing: Drawing, parts: Iterable[range], count: int) -> I
                 yield futures[future], None
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _serve() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A pool's processes hold both ends of their queue, so that they would wait for ever for a parent that was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
