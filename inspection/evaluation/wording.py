@@ -11,6 +11,9 @@ from inspection.views import picture
 from inspection.wafer.taxonomy import REVIEW, UNKNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inspection.evaluation.beside import Baseline
     from inspection.evaluation.confusion import Rate
     from inspection.evaluation.evaluation import Evaluation
 
@@ -88,6 +91,24 @@ def _rate_card(name: str, rate: Rate, meaning: str, none: str) -> dict[str, str]
         "interval": interval(*rate.interval, shares=True),
         "meaning": f"{rate.hits} of {rate.trials} {meaning}" if rate.trials else none,
     }
+
+
+def beside(evaluation: Evaluation, baselines: Sequence[Baseline]) -> str:
+    """How the network stands to the best plain classifier; empty where there is none."""
+    if not baselines:
+        return ""
+    best = max(baselines, key=lambda one: one.matrix.macro_f1)
+    ahead, (low, high) = evaluation.by_label.macro_f1 - best.matrix.macro_f1, best.lead
+    by = f"by {score(abs(ahead))} in macro-F1"
+    sure = f" (95 % interval of the lead {low:+.3f} to {high:+.3f}, by lots)" if np.isfinite([low, high]).all() else ""
+    if np.isfinite([low, high]).all() and low <= 0 <= high:
+        return f"No difference can be told between the network and the best of them, {best.name}{sure}."
+    if ahead >= 0:
+        return f"The network leads the best of them, {best.name}, {by}{sure}."
+    return (
+        f"The network falls behind the best of them, {best.name}, {by}{sure}: it has not learnt what such numbers hold. "
+        "Train longer, or on more wafers, before trusting it."
+    )
 
 
 def limits(evaluation: Evaluation) -> list[str]:
