@@ -106,9 +106,9 @@ def stand_beside(
             continue
         for place, method in enumerate(METHODS):
             if progress is not None:
-                progress(len(METHODS) * number + place, len(METHODS) * len(sources), f"{METHODS[method]}, {source.name}")
+                progress(len(METHODS) * number + place, len(METHODS) * len(sources), f"{METHODS[method]} on {source.name}")
             fitted = _fitted(method, source, params, seed, workers)
-            found.append(_judged(judged, f"{source.key}_{method}", f"{METHODS[method]}, {source.name}", fitted, source.test, seed))
+            found.append(_judged(judged, f"{source.key}_{method}", f"{METHODS[method]} on {source.name}", fitted, source.test, seed))
     return found
 
 

@@ -122,8 +122,8 @@ def _page(
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (imported when used)
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": wording.percent, "score": wording.score, "odds": wording.odds}
-    environment.globals["interval"] = wording.interval
+    environment.filters |= {"percent": wording.percent, "score": wording.score, "odds": wording.odds, "lead": wording.lead}
+    environment.globals |= {"interval": wording.interval, "lead_interval": wording.lead_interval}
     text = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(text).render(
         title=background.title,

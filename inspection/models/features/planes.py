@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from inspection.errors import InputError
-from inspection.views.renderer import CHANNELS
+from inspection.views.renderer import CHANNELS, COUNT_WHITE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,9 @@ MARGIN_PX = 16
 """Zeros between the pictures of a `strip`: no operation reaches further."""
 PIXEL_R = 2.0 / SIZE_PX
 """Side of a pixel in wafer radii."""
+_CODE_SCALE = 255.0 / np.log1p(COUNT_WHITE)
+_NUMBER_OF_CODE = np.expm1(np.arange(256) / _CODE_SCALE).astype(np.float32)
+"""The renderer's code of a number of points, undone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,8 +72,10 @@ def planes_of(images: NDArray[np.uint8]) -> Planes:
             f"Cannot compute features: expected uint8 views of shape (n, s, s, {len(CHANNELS)}), got {images.dtype} of shape "
             f"{images.shape}. Pass the global views that `inspection tile` wrote."
         )
+    if not len(images):
+        return Planes(*(np.zeros((0, SIZE_PX, SIZE_PX), np.uint8) for _ in CHANNELS))
     if images.shape[1] != SIZE_PX:
-        images = np.stack([_resized(image) for image in images]) if len(images) else np.zeros((0, SIZE_PX, SIZE_PX, 3), np.uint8)
+        images = np.stack([_resized(image) for image in images])
     count, occupied, inspected = (np.ascontiguousarray(images[..., c]) for c in range(3))
     fullest = unstrip(cv2.dilate(strip(count), np.ones((3, 3), np.uint8)), len(count))
     mask = (occupied > 0) & (2 * count.astype(np.int16) >= fullest)
@@ -90,10 +95,20 @@ def unstrip(stripped: NDArray, count: int) -> NDArray:
 
 
 def _resized(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """One view at SIZE_PX: shares by area, occupancy by maximum; an occupied pixel never becomes empty."""
-    shrinks = image.shape[0] > SIZE_PX
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST_EXACT
-    sized = cv2.resize(image.astype(np.float32), (SIZE_PX, SIZE_PX), interpolation=way)
+    """One view at SIZE_PX; an occupied pixel never becomes empty.
+
+    Smaller: shares of dies are averaged, numbers of points added, as the renderer would have; occupancy is their maximum. A view whose
+    inspected plane knows nothing but 0 and 255 is one of points (or of dies that fill whole pixels, which are either full or empty).
+    """
+    if image.shape[0] < SIZE_PX:
+        return cv2.resize(image, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_NEAREST_EXACT)
+    planes = image.astype(np.float32)
+    are_points = not np.any((image[..., 2] > 0) & (image[..., 2] < 255))
+    if are_points:
+        planes[..., 0] = _NUMBER_OF_CODE[image[..., 0]]
+    sized = cv2.resize(planes, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
+    if are_points:
+        sized[..., 0] = np.minimum(np.log1p(sized[..., 0] * (image.shape[0] / SIZE_PX) ** 2) * _CODE_SCALE, 255.0)
     occupied = sized[..., 1] > 1e-3
     sized[..., 0] = np.where(occupied, np.maximum(sized[..., 0], 1.0), 0.0)
     sized[..., 1] = np.where(occupied, 255.0, 0.0)

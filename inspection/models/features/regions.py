@@ -1,8 +1,8 @@
 """Geometry of the largest region, twice: of the mask as it is (``region_...``) and of its core (``core_...``).
 
 The core is the mask after a 3 x 3 median: lone defects and lines of one pixel are gone, solid patterns keep their shape. A scratch is seen
-in the first, a cluster on noisy ground in the second. Regions are joined over corners (8-connected); of equal ones the first in reading
-order is the largest.
+in the first, a cluster on noisy ground in the second. Regions are joined over corners (8-connected); of equally large ones the one nearest
+to the centre of the wafer is taken, so that a turn of the wafer takes the same.
 
 =========================  ===============================================================================  =========
 column                     what                                                                             invariant
@@ -21,7 +21,7 @@ column                     what                                                 
 ``along_x``, ``along_xy``  eccentricity times cos 2t and sin 2t, t the direction of the major axis          no
 =========================  ===============================================================================  =========
 
-All are 0 without a region. "Invariant" holds exactly where no second region is as large.
+All are 0 without a region. "Invariant" does not hold where a second region is as large and as near.
 
 Source: the geometric features of M.-J. Wu, J.-S. R. Jang, J.-L. Chen, IEEE Trans. Semicond. Manuf. 28(1), 2015; bit quads: S. B. Gray,
 "Local properties of binary images in two dimensions", IEEE Trans. Computers C-20(5), 1971, and W. K. Pratt, "Digital image processing".
@@ -70,11 +70,13 @@ def _of_largest(masks: NDArray[np.uint8], inspected: NDArray[np.int64]) -> NDArr
 
 
 def largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The largest region of ``mask`` (h, w; 0 or 1) as a mask of its own; None for an empty one."""
-    regions, labels, table, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask), connectivity=8)
+    """The largest region of ``mask`` (SIZE_PX, SIZE_PX; 0 or 1) as a mask of its own; None for an empty one."""
+    regions, labels, table, places = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask), connectivity=8)
     if regions < 2:
         return None
-    chosen: NDArray[np.bool_] = labels == 1 + int(table[1:, cv2.CC_STAT_AREA].argmax())
+    areas = table[1:, cv2.CC_STAT_AREA]
+    away = np.hypot(*(places[1:] - (SIZE_PX - 1) / 2).T).round(6)
+    chosen: NDArray[np.bool_] = labels == 1 + int(np.lexsort((away, -areas))[0])
     return chosen.astype(np.uint8)
 
 

@@ -3,7 +3,7 @@
 ========================  ==================================================================================================  =========
 columns                   what                                                                                                invariant
 ========================  ==================================================================================================  =========
-``zone_...`` (13)         density in the centre and in three rings of four quadrants each, the last ring being the edge band     no
+``zone_...`` (13)         density in the centre and in three rings of four quadrants each, the last ring being the edge band     centre
 ``ring_..._spread`` (3)   largest less smallest quadrant of a ring                                                               yes
 ``radius_...`` (10)       density by distance from the centre                                                                    yes
 ``edge_...`` (3)          share of the edge's directions that are defective; longest defective and longest clean arc             yes
@@ -41,13 +41,14 @@ EDGE_DEFECTIVE = 0.2
 HARMONICS = 4
 
 ZONES = ("zone_centre", *(f"zone_{ring}_{quadrant}" for ring in RINGS for quadrant in QUADRANTS))
-INVARIANT = (
+_ALIKE = (
     *(f"ring_{ring}_spread" for ring in RINGS),
     *(f"radius_{k}" for k in range(RADII)),
     *("edge_covered", "edge_longest_arc", "edge_longest_gap"),
     *(f"angle_harmonic_{k}" for k in range(1, HARMONICS + 1)),
 )
-NAMES = (*ZONES, *INVARIANT)
+NAMES = (*ZONES, *_ALIKE)
+INVARIANT = ("zone_centre", *_ALIKE)
 
 
 def measure(planes: Planes) -> NDArray[np.float32]:
