@@ -115,8 +115,8 @@ def stand_beside(
 def rows(judged: Evaluation, baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
     """The table for people, the network first: ``name macro_f1 interval ahead lead escapes overkill rows recalls best``.
 
-    ``ahead`` is the network's macro-F1 less that of the row, ``recalls`` has one entry per class, ``best`` says of each of them whether no
-    row has a higher one.
+    ``ahead`` is the network's macro-F1 less that of the row, ``recalls`` has one entry per class, ``best`` says of each of them whether it
+    is the highest of rows that differ.
     """
     listed: list[dict[str, Any]] = [_row("The network", judged.by_label, judged.label_interval)]
     for one in baselines:
@@ -125,9 +125,10 @@ def rows(judged: Evaluation, baselines: Sequence[Baseline]) -> list[dict[str, An
             {**_row(one.name, one.matrix, one.interval), "ahead": ahead, "lead": one.lead, "rows": one.rows, "settings": one.settings}
         )
     recalls = np.array([row["recalls"] for row in listed])
-    highest = np.where(np.isnan(recalls).all(axis=0), np.inf, np.nan_to_num(recalls, nan=-1).max(axis=0))
-    for row in listed:
-        row["best"] = [bool(value >= high) for value, high in zip(row["recalls"], highest, strict=True)]
+    # A class without test wafers is NaN in every row, and no comparison with NaN holds: none is best.
+    best = (recalls == recalls.max(axis=0)) & (recalls > recalls.min(axis=0))
+    for row, flags in zip(listed, best.tolist(), strict=True):
+        row["best"] = flags
     return listed
 
 

@@ -100,12 +100,9 @@ def judge(data: Path, params: Params, report: Callable[[int, int, str], None], l
         labels = [truth[rows[name]] for name in PARTS]
         learnt = rows["train"][stratified(labels[0], params.baselines.embedding_rows, np.random.default_rng(params.base.seed))]
         workers = Settings().workers or len(os.sched_getaffinity(0))
-
-        def pictured(part: str) -> NDArray[np.float32]:
-            return features.extract(views.images[rows[part]], workers, lambda done, total: report(done, total, "hand-made features"))
-
+        table = features.extract(views.images, workers, lambda done, total: report(done, total, "hand-made features"))
         sources = [
-            _source("features", "hand-made features", [pictured(part) for part in PARTS], labels),
+            _source("features", "hand-made features", [table[rows[name]] for name in PARTS], labels),
             _source("embedding", "the network's embedding", [embedded(learnt), known, seen], [truth[learnt], *labels[1:]]),
         ]
         baselines = stand_beside(judged, sources, params.baselines, seed=params.base.seed, workers=workers, progress=report)

@@ -102,7 +102,7 @@ def test_plain_classifiers_stand_beside_the_network_on_the_page(tmp_path, evalua
     page = Page(write_report(tmp_path, evaluation, Background(title="x", beside=beside)).read_text(encoding="utf-8"))
     assert page.open == []
     for wanted in ("Beside the network", "The network leads the best of them", "Random forest on hand-made features",
-                   "Support vector machine on hand-made features", "90 wafers", "Recall of each class"):  # fmt: skip
+                   "Support vector machine on hand-made features", "Recall of each class"):  # fmt: skip
         assert wanted in page.text
     assert "Beside the network" not in write_report(tmp_path, evaluation, Background(title="x")).read_text(encoding="utf-8")
 
