@@ -6,7 +6,15 @@ fitted on the training part as it is and judged once on the test part; the inter
 
     python benchmarks/compare_features.py [--data ../shared/data/wm811k/wm811k_dev.npz] [--seeds 0 1 2]
 
-What to expect (three seeds, two cores shared with other work; about 3 minutes): see the table in the README.
+What was seen (198 features, 200 trees, support vector machine on at most 10 000 maps; about 50 s of processor time to compute the features
+of all maps and 75 s for each seed, half an hour on a machine with six others):
+
+| seed of the split | eight defect classes: forest, svm | nine classes: forest, svm |
+| ---: | --- | --- |
+| 0 | .922 (.826 to .937), .926 (.864 to .943) | .915 (.819 to .935), .905 (.814 to .919) |
+| 1 | .903 (.874 to .924), .896 (.868 to .918) | .863 (.824 to .892), .808 (.756 to .851) |
+
+Two splits of the same maps lie further apart than any two classifiers on one: compare classifiers on the same split only.
 """
 
 from __future__ import annotations
