@@ -119,6 +119,19 @@ class Train(Section):
     patience: PositiveInt = 6
 
 
+class Baselines(Section):
+    """Forest and support vector machine that every evaluation reports beside the network.
+
+    ``trees`` of a forest. ``svm_rows``: training wafers that a support vector machine sees at most; ``embedding_rows``: those whose
+    embedding is computed for the classifiers on it. Both are drawn stratified; they bound the time.
+    """
+
+    enabled: bool = True
+    trees: PositiveInt = 200
+    svm_rows: PositiveInt = 10_000
+    embedding_rows: PositiveInt = 10_000
+
+
 class Evaluate(Section):
     """Thresholds and intervals."""
 
@@ -170,6 +183,7 @@ class Params(Section):
     augment: Augment = Augment()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
+    baselines: Baselines = Baselines()
     register_: Register = Field(default=Register(), alias="register")
     infer: Infer = Infer()
     alert: Alert = Alert()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,17 @@ import numpy as np
 import pandas as pd
 
 from inspection.augmentation.policy import common_turns
+from inspection.evaluation.beside import Source, stand_beside
 from inspection.evaluation.evaluation import Part, evaluate
 from inspection.evaluation.report import Background, write_report
 from inspection.formats.canonical import read_shard
+from inspection.models import features
+from inspection.models.baselines import stratified
 from inspection.scoring import unknown
 from inspection.scoring.bundle import Bundle, write_bundle
 from inspection.scoring.calibration import fit_temperature, softmax
 from inspection.scoring.predictor import Predictor
+from inspection.settings import Settings
 from inspection.views.shards import read_views
 from inspection.wafer.taxonomy import choose
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inspection.evaluation.beside import Baseline
     from inspection.evaluation.evaluation import Evaluation
     from inspection.params import Params
     from inspection.wafer.maps import WaferMap
@@ -36,7 +42,7 @@ DETECTOR_WAFERS = 4_000
 BATCH_SIZES = (16, 128)
 SIMULATED = "The wafers come from the simulated fab: the numbers say nothing about real wafers, and the model has not seen any."
 PARTS = ("train", "validation", "test")
-SHOWN = ("train", "balance", "augment", "evaluate", "split")
+SHOWN = ("train", "balance", "augment", "evaluate", "baselines", "split")
 """Sections of the parameters that the report shows."""
 
 
@@ -64,8 +70,11 @@ def judge(data: Path, params: Params, report: Callable[[int, int, str], None], l
     test, seen = outputs(rows["test"], "test wafers")
     plain = Predictor.of(Bundle(taxonomy, views.spec, raw.thresholds, 1.0), network_file, BATCH_SIZES)
     sample = np.sort(rng.permutation(rows["train"])[:DETECTOR_WAFERS])
-    _, trained = plain.outputs(views.take(sample), lambda done, total: report(done, total, "training wafers"))
 
+    def embedded(indices: NDArray[np.intp]) -> NDArray[np.float32]:
+        return plain.outputs(views.take(indices), lambda done, total: report(done, total, "training wafers"))[1]
+
+    trained = embedded(sample)
     temperature = fit_temperature(validation, truth[rows["validation"]])
     detector = unknown.fit(trained, truth[sample], len(taxonomy))
     if len(known):
@@ -86,16 +95,38 @@ def judge(data: Path, params: Params, report: Callable[[int, int, str], None], l
     bundle = Bundle(taxonomy, views.spec, judged.thresholds.values, temperature, tuple(turns), detector, lineage)
     write_bundle(data / "bundle", bundle, network_file)
 
-    metrics = judged.metrics()
+    baselines: list[Baseline] = []
+    if params.baselines.enabled:
+        labels = [truth[rows[name]] for name in PARTS]
+        learnt = rows["train"][stratified(labels[0], params.baselines.embedding_rows, np.random.default_rng(params.base.seed))]
+        workers = Settings().workers or len(os.sched_getaffinity(0))
+        table = features.extract(views.images, workers, lambda done, total: report(done, total, "hand-made features"))
+        sources = [
+            _source("features", "hand-made features", [table[rows[name]] for name in PARTS], labels),
+            _source("embedding", "the network's embedding", [embedded(learnt), known, seen], [truth[learnt], *labels[1:]]),
+        ]
+        baselines = stand_beside(judged, sources, params.baselines, seed=params.base.seed, workers=workers, progress=report)
+
+    metrics = judged.metrics() | {key: value for one in baselines for key, value in one.metrics().items()}
     (data / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True), encoding="utf-8")
     report(0, 0, "report")
-    _write_pages(data, judged, split, params, lineage)
+    _write_pages(data, judged, baselines, split, params, lineage)
     return {
         k: metrics[k] for k in ("macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate", "test_wafers") if k in metrics
     }
 
 
-def _write_pages(data: Path, judged: Evaluation, split: pd.DataFrame, params: Params, lineage: dict[str, str]) -> None:
+def _source(key: str, name: str, tables: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.integer]]) -> Source:
+    """Tables and labels of ``PARTS`` as what baselines learn from."""
+    train, validation, test = tables
+    return Source(
+        key=key, name=name, train=train, train_labels=labels[0], validation=validation, validation_labels=labels[1], test=test
+    )  # fmt: skip
+
+
+def _write_pages(
+    data: Path, judged: Evaluation, baselines: Sequence[Baseline], split: pd.DataFrame, params: Params, lineage: dict[str, str]
+) -> None:
     """The report below ``data/report`` and the plots of DVC below ``data/plots``."""
     test = np.flatnonzero(split["part"].to_numpy() == "test")
 
@@ -109,6 +140,7 @@ def _write_pages(data: Path, judged: Evaluation, split: pd.DataFrame, params: Pa
         wafers={part: Counter(parts.get_group(part)["label"]) for part in PARTS if part in parts.groups},
         lots={part: parts.get_group(part)["group"].nunique() for part in PARTS if part in parts.groups},
         history=data / "history.csv",
+        beside=baselines,
         lineage=lineage,
         limits=[SIMULATED] if "simulated" in lineage.get("trained_on", "") else [],
         params={f"{name}.{key}": value for name in SHOWN for key, value in getattr(params, name).model_dump().items()},

@@ -17,12 +17,13 @@ import numpy as np
 
 from inspection.aside import write_bytes, write_text
 from inspection.errors import InputError, InputNotFoundError
-from inspection.evaluation import gallery, wording
+from inspection.evaluation import beside, gallery, wording
 from inspection.views import picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from inspection.evaluation.beside import Baseline
     from inspection.evaluation.evaluation import Evaluation
     from inspection.wafer.maps import WaferMap
 
@@ -42,6 +43,7 @@ class Background:
     wafers : part -> class -> wafers, parts in the order to show
     lots : part -> lots
     history : rows of the training history, or the path of a CSV file with them (columns ``epoch``, any ``...loss``, any score)
+    beside : plain classifiers judged on the same wafers (``beside.stand_beside``); none = no such table
     baseline : metrics (as ``Evaluation.metrics``) to compare with, and its name; None = no such table
     lineage : name -> value: snapshot, code version, seed, library versions, who and when
     params : name -> value: what was set
@@ -52,6 +54,7 @@ class Background:
     wafers: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     lots: Mapping[str, int] = field(default_factory=dict)
     history: Path | Sequence[Mapping[str, Any]] = ()
+    beside: Sequence[Baseline] = ()
     baseline: tuple[str, Mapping[str, float]] | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -119,8 +122,8 @@ def _page(
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (imported when used)
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": wording.percent, "score": wording.score, "odds": wording.odds}
-    environment.globals["interval"] = wording.interval
+    environment.filters |= {"percent": wording.percent, "score": wording.score, "odds": wording.odds, "lead": wording.lead}
+    environment.globals |= {"interval": wording.interval, "lead_interval": wording.lead_interval}
     text = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(text).render(
         title=background.title,
@@ -131,6 +134,8 @@ def _page(
         wafers=background.wafers,
         lots=background.lots,
         classes=evaluation.taxonomy.names,
+        beside=beside.rows(evaluation, background.beside) if background.beside else [],
+        beside_summary=wording.beside(evaluation, background.beside),
         comparison=_comparison(evaluation, background),
         baseline=background.baseline[0] if background.baseline else None,
         agreement=_agreement(evaluation),

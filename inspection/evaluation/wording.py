@@ -11,6 +11,9 @@ from inspection.views import picture
 from inspection.wafer.taxonomy import REVIEW, UNKNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inspection.evaluation.beside import Baseline
     from inspection.evaluation.confusion import Rate
     from inspection.evaluation.evaluation import Evaluation
 
@@ -88,6 +91,35 @@ def _rate_card(name: str, rate: Rate, meaning: str, none: str) -> dict[str, str]
         "interval": interval(*rate.interval, shares=True),
         "meaning": f"{rate.hits} of {rate.trials} {meaning}" if rate.trials else none,
     }
+
+
+def lead(value: float) -> str:
+    """A difference of scores with its sign."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def lead_interval(ends: tuple[float, float]) -> str:
+    """Both ends of the interval of a difference, or that there is none."""
+    return f"{lead(ends[0])} to {lead(ends[1])}" if np.isfinite(ends).all() else "no interval"
+
+
+def beside(evaluation: Evaluation, baselines: Sequence[Baseline]) -> str:
+    """How the network stands to the best plain classifier; empty where there is none."""
+    if not baselines:
+        return ""
+    best = max(baselines, key=lambda one: one.matrix.macro_f1)
+    ahead = evaluation.by_label.macro_f1 - best.matrix.macro_f1
+    known = bool(np.isfinite(best.lead).all())
+    said = f"the best of them, the {best.name}"
+    interval = f" (95 % interval of its lead {lead_interval(best.lead)}, drawn by lots)" if known else ""
+    if known and best.lead[0] <= 0 <= best.lead[1]:
+        return f"No difference in macro-F1 can be told between the network and {said}{interval}."
+    if ahead >= 0:
+        return f"The network leads {said}, by {score(ahead)} in macro-F1{interval}."
+    return (
+        f"The network falls behind {said}, by {score(-ahead)} in macro-F1{interval}: it has not learnt what plain numbers tell. "
+        "Train it longer, or on more wafers, before it is trusted."
+    )
 
 
 def limits(evaluation: Evaluation) -> list[str]:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from inspection.errors import InputError, InputNotFoundError
+from inspection.evaluation.beside import Source, stand_beside
 from inspection.evaluation.evaluation import Part, evaluate
 from inspection.evaluation.report import Background, write_report
-from inspection.params import Evaluate
+from inspection.params import Baselines, Evaluate
 from inspection.wafer.maps import DefectMap, DieMap, WaferInfo
 from inspection.wafer.taxonomy import Taxonomy, WaferClass
 
@@ -87,6 +88,23 @@ def test_the_page_stands_alone_and_says_what_an_engineer_needs(tmp_path, evaluat
     for name in ("confusion.png", "roc.png"):
         assert cv2.imread(str(tmp_path / name)) is not None
     assert {p.name for p in tmp_path.rglob("*") if p.is_file()} == {"report.html", "confusion.png", "roc.png", "confusion.csv", "roc.csv"}
+
+
+@pytest.mark.slow
+def test_plain_classifiers_stand_beside_the_network_on_the_page(tmp_path, evaluation):
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 3, 90)
+    source = Source(
+        key="features", name="hand-made features", train=rng.normal(size=(90, 5)).astype(np.float32), train_labels=labels,
+        validation=np.zeros((0, 5), np.float32), validation_labels=labels[:0], test=rng.normal(size=(80, 5)).astype(np.float32),
+    )  # fmt: skip
+    beside = stand_beside(evaluation, [source], Baselines(trees=5), seed=0)
+    page = Page(write_report(tmp_path, evaluation, Background(title="x", beside=beside)).read_text(encoding="utf-8"))
+    assert page.open == []
+    for wanted in ("Beside the network", "The network leads the best of them", "Random forest on hand-made features",
+                   "Support vector machine on hand-made features", "Recall of each class"):  # fmt: skip
+        assert wanted in page.text
+    assert "Beside the network" not in write_report(tmp_path, evaluation, Background(title="x")).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
