@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 NAMES = (
-    "wafer_net", "plain_cnn", "mlp", "lenet5", "alexnet", "vgg16", "vgg19", "googlenet", "inception_v3", "xception", "resnet50", "densenet121",
-    "mobilenet_v2", "nasnet_mobile", "efficientnet_b0",
+    "wafer_net", "plain_cnn", "mlp", "lenet5", "alexnet", "vgg16", "vgg19", "googlenet", "inception_v3", "xception", "resnet50",
+    "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0",
 )  # fmt: skip
 OURS = ("wafer_net", "plain_cnn")
 

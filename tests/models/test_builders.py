@@ -11,7 +11,6 @@ from small_networks import NAMES, OURS, fit_one_step, logits_of, views_of
 from inspection.errors import ParamsError
 from inspection.params import ModelName, Train
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*")  # see tests/training/test_fit.py
 
 SLOW_TO_BUILD = {"inception_v3", "xception", "resnet50", "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0"}

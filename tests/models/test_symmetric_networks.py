@@ -97,6 +97,22 @@ def test_plain_cnn_can_be_symmetric_too_and_comes_back_from_its_file(tmp_path):
     assert max(differences(again, views)) < 1e-4
 
 
+def test_blocks_are_normalised_as_further_pixels_of_their_filter():
+    """Against Keras' own layer, which sees the blocks as columns; in training, and after it by what it remembered."""
+    from inspection.models.backend import keras
+    from inspection.models.orbit_layers import OrbitBatchNormalization
+
+    order, filters = 4, 3
+    maps = np.random.default_rng(0).normal(3, 5, (5, 6, 7, order * filters)).astype(np.float32)
+    ours, theirs = OrbitBatchNormalization(order, momentum=0.7), keras.layers.BatchNormalization(momentum=0.7)
+    columns = maps.reshape(5, 6, 7 * order, filters)
+    for training in (True, True, False):
+        found = np.asarray(ours(maps, training=training)).reshape(columns.shape)
+        np.testing.assert_allclose(found, np.asarray(theirs(columns, training=training)), rtol=1e-4, atol=1e-4)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
 def test_weights_are_as_many_times_fewer_as_the_group_has_elements():
     """Same numbers of channels, hence of multiply-adds but for the 4x4 kernels that halve."""
     from inspection.models.anatomy.stages import anatomy

@@ -22,7 +22,7 @@ def scaled_tanh(x: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="inspection")
 class LocalResponseNormalization(keras.layers.Layer):
-    """x / (k + alpha * sum of squares over ``window`` channels around) ** beta; (n, h, w, c) stays (Krizhevsky et al. 2012, section 3.3)."""
+    """x / (k + alpha * sum of squares over ``window`` channels around) ** beta; shape stays (Krizhevsky et al. 2012, section 3.3)."""
 
     def __init__(self, window: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any) -> None:
         super().__init__(**kwargs)
