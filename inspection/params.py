@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -12,6 +12,11 @@ from inspection.errors import InputNotFoundError, ParamsError, bounded
 from inspection.wafer.taxonomy import Severity, Symmetry, WaferClass
 
 Share = Annotated[float, Field(ge=0, le=1)]
+ModelName = Literal[
+    "wafer_net", "plain_cnn", "mlp", "lenet5", "alexnet", "vgg16", "vgg19", "googlenet", "inception_v3", "xception", "resnet50",
+    "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0",
+]  # fmt: skip
+"""Keys of ``models.builders.BUILDERS``, here so that a wrong name is refused at the door and help need not import Keras."""
 
 
 class Section(BaseModel):
@@ -103,9 +108,14 @@ class Augment(Section):
 
 
 class Train(Section):
-    """The network and its training."""
+    """The network and its training.
 
-    model: str = "wafer_net"
+    ``symmetric``: the network cannot tell a view from its turns by the symmetries that all classes share; ``wafer_net`` and ``plain_cnn``
+    only. ``width`` is of these two and of ``mlp``: the published networks have their published widths.
+    """
+
+    model: ModelName = "wafer_net"
+    symmetric: bool = False
     width: PositiveInt = 32
     epochs: PositiveInt = 16
     min_steps: PositiveInt = 200

@@ -6,6 +6,7 @@
 ``registry``    register, promote
 ``operation``   history, worker, alerts, export, status
 ``files``       classify, show, pyramid
+``networks``    model
 ``quarantine``  quarantine list, show, release
 ``stage``       runs a stage of ``inspection.stages`` with its progress and its report
 ``options``     options that several commands share

@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from inspection import console
-from inspection.cli import files, operation, pipeline, quarantine, registry
+from inspection.cli import files, networks, operation, pipeline, quarantine, registry
 
 COMMANDS = (
     pipeline.run,
@@ -31,6 +31,7 @@ COMMANDS = (
     operation.alerts,
     files.show,
     files.pyramid,
+    networks.model,
     operation.export,
     operation.status,
 )

@@ -24,7 +24,8 @@ class FoldTiles(keras.layers.Layer):
 class AttendTiles(keras.layers.Layer):
     """Attention over the tiles of one wafer (gated sum, Ilse et al. 2018), masked where a tile is empty.
 
-    Inputs: features of shape (n * k, f) and the tiles of shape (n, k, h, w, c) whose channel 1 (occupancy) tells the empty ones.
+    Inputs: features of shape (n * k, f) and the tiles of shape (n, k, h, w, c) whose channel 1 (occupancy; or the only one) tells the
+    empty ones.
     Output: shape (n, f); zeros for a wafer without tiles.
     """
 
@@ -46,7 +47,8 @@ class AttendTiles(keras.layers.Layer):
         features, tiles = inputs
         count = tiles.shape[1]
         features = keras.ops.reshape(features, (-1, count, features.shape[-1]))
-        present = keras.ops.cast(keras.ops.max(keras.ops.cast(tiles[..., 1], "float32"), axis=(2, 3)) > 0, features.dtype)
+        occupancy = keras.ops.cast(tiles[..., min(1, tiles.shape[-1] - 1)], "float32")
+        present = keras.ops.cast(keras.ops.max(occupancy, axis=(2, 3)) > 0, features.dtype)
         votes = keras.ops.squeeze(self.vote(self.gate(features)), axis=-1)
         weights = keras.ops.exp(votes - keras.ops.max(votes, axis=1, keepdims=True)) * present
         weights = weights / (keras.ops.sum(weights, axis=1, keepdims=True) + 1e-6)

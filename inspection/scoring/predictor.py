@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inspection.models import layers as _layers  # noqa: F401  (registers our layers for loading)
 from inspection.models.backend import keras
+from inspection.models.orbit_layers import blind_to
+from inspection.models.saved import load_network
 from inspection.scoring.bundle import NETWORK, Bundle, bundle_sha256, config_sha256, read_bundle
 from inspection.scoring.calibration import softmax
 from inspection.scoring.decision import Scored, decide
@@ -50,6 +51,9 @@ class Predictor:
         self.sha256, self.config_sha256 = sha256, config
         self.batch_sizes = tuple(sorted(batch_sizes))
         self._uses_tiles = any(t.name == "tiles" for t in network.inputs)
+        self._channels = network.inputs[0].shape[-1]
+        # A network that is symmetric by construction says the same of every turn: once is enough.
+        self._turns = (np.eye(2),) if blind_to(network, bundle.turns) else bundle.turns
         both = keras.Model(network.inputs, [network.get_layer("logits").output, network.get_layer("embedding").output])
         self._forward = _compiled(both)
         for size in self.batch_sizes:
@@ -58,13 +62,13 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path, batch_sizes: Sequence[int] = (8, 64)) -> Predictor:
         """Read, verify and warm up the bundle in ``folder``; raises ``BundleError`` when it was changed."""
-        bundle, network = read_bundle(folder), _network(folder / NETWORK)
+        bundle, network = read_bundle(folder), load_network(folder / NETWORK)
         return cls(bundle, network, batch_sizes, sha256=bundle_sha256(folder), config=config_sha256(folder))
 
     @classmethod
     def of(cls, bundle: Bundle, network_file: Path, batch_sizes: Sequence[int]) -> Predictor:
         """A predictor for a network that training just wrote, before it is part of a bundle."""
-        return cls(bundle, _network(network_file), batch_sizes)
+        return cls(bundle, load_network(network_file), batch_sizes)
 
     def prepare(self, maps: Sequence[WaferMap]) -> Views:
         """Render ``maps`` as the model sees them."""
@@ -115,12 +119,12 @@ class Predictor:
     def _turned(self, part: Views, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         total: Any = 0.0
         embedding: Any = None
-        for turn in self.bundle.turns:
+        for turn in self._turns:
             views = part if np.array_equal(turn, np.eye(2)) else _turn_views(part, turn)
             logits, features = self._run(_pad(views, size))
             total = total + logits[: len(part)]
             embedding = features[: len(part)] if embedding is None else embedding
-        return total / len(self.bundle.turns), embedding
+        return total / len(self._turns), embedding
 
     def _run(self, views: Views) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         inputs = [views.images, views.tiles] if self._uses_tiles else [views.images]
@@ -130,14 +134,10 @@ class Predictor:
     def _blank(self, count: int) -> Views:
         s = self.bundle.spec
         return Views(
-            np.zeros((count, s.size_px, s.size_px, 3), np.uint8),
-            np.zeros((count, s.tiles, s.tile_px, s.tile_px, 3), np.uint8),
+            np.zeros((count, s.size_px, s.size_px, self._channels), np.uint8),
+            np.zeros((count, s.tiles, s.tile_px, s.tile_px, self._channels), np.uint8),
             s,
         )
-
-
-def _network(path: Path) -> keras.Model:
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def _turn_views(views: Views, turn: NDArray[np.float64]) -> Views:
@@ -159,7 +159,7 @@ def _compiled(model: keras.Model) -> Callable[[list[Any]], Any]:
     """One compiled function per static shape: ``tf.function`` on TensorFlow, the model itself elsewhere."""
 
     def forward(inputs: list[Any]) -> Any:
-        return model(inputs if len(inputs) > 1 else inputs[0], training=False)
+        return model(inputs, training=False)
 
     if keras.backend.backend() == "tensorflow":
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -22,6 +22,7 @@ from inspection.stages.learning import (
     train,
     validate_snapshot,
 )
+from inspection.stages.networks import model, models
 from inspection.stages.operation import alerts, enqueue, simulate, simulate_fab, status, trainable, validate, work
 from inspection.stages.place import open_workspace, params_of, require_input, require_workspace
 from inspection.stages.questions import classify, show_file
@@ -40,6 +41,8 @@ __all__ = [
     "history",
     "ingest",
     "materialise",
+    "model",
+    "models",
     "open_workspace",
     "params_of",
     "promote",

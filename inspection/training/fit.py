@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inspection.augmentation.policy import Policy
+    from inspection.models.symmetry import SquareGroup
     from inspection.params import Train
     from inspection.views.shards import Views
     from inspection.wafer.maps import WaferMap
@@ -32,7 +33,10 @@ STATISTICS_BATCHES, STATISTICS_IMAGES = 16, 32
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """What is learnt from: wafers, class indices and balanced draws of the training part; rendered views of the validation part."""
+    """What is learnt from: wafers, class indices and balanced draws of the training part; rendered views of the validation part.
+
+    ``group``: the turns that the network must not see, when ``train.symmetric`` is asked for.
+    """
 
     maps: Sequence[WaferMap]
     labels: NDArray[np.integer]
@@ -40,6 +44,7 @@ class TrainingSet:
     validation: Views
     validation_labels: NDArray[np.integer]
     classes: int
+    group: SquareGroup | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,8 @@ def fit(
     checkpoint = Checkpoint(folder, fingerprint)
     state, model = checkpoint.load()
     if model is None:
-        model = build(params.model, data.validation.spec, data.classes, width=params.width, dropout=params.dropout)
+        spec, group = data.validation.spec, data.group if params.symmetric else None
+        model = build(params.model, spec, data.classes, width=params.width, dropout=params.dropout, group=group)
         model.compile(optimizer=_optimizer(params, epochs * steps), loss=_loss(params))
     with_tiles = any(t.name == "tiles" for t in model.inputs)
     while state.epoch < epochs and state.epoch - state.best_epoch <= params.patience + 1:

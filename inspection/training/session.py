@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from inspection.augmentation.policy import policy_for
+from inspection.augmentation.policy import common_turns, policy_for
 from inspection.dataset.balance import balanced_indices
 from inspection.formats.canonical import read_shard
+from inspection.models.symmetry import SquareGroup
 from inspection.training.fit import TrainingSet, fit
 from inspection.views.shards import read_views
 from inspection.wafer.taxonomy import choose
@@ -42,7 +43,9 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
     maps = [entry.wafer.map for entry in read_shard(data / "wafers.parquet", training.tolist())]
     drawn = balanced_indices(labels[training], params.balance.tempering, params.base.seed)
     fitted = fit(
-        TrainingSet(maps, labels[training], drawn, views.take(validation), labels[validation], len(taxonomy)),
+        TrainingSet(
+            maps, labels[training], drawn, views.take(validation), labels[validation], len(taxonomy), SquareGroup.of(common_turns(taxonomy))
+        ),
         policy_for(taxonomy, params.augment),
         params.train,
         data / "checkpoint",

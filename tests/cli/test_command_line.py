@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     *("run", "simulate", "ingest", "validate", "snapshot", "tile", "split", "train", "evaluate", "register", "promote"),
-    *("classify", "worker", "alerts", "show", "pyramid", "status", "history", "export"),
+    *("classify", "worker", "alerts", "show", "pyramid", "model", "status", "history", "export"),
     *("quarantine list", "quarantine show", "quarantine release"),
 )
 ON_A_WORKSPACE = (
