@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inspection.augmentation.donors import Donors
     from inspection.augmentation.policy import Policy
     from inspection.params import Train
     from inspection.views.shards import Views
@@ -32,7 +33,10 @@ STATISTICS_BATCHES, STATISTICS_IMAGES = 16, 32
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """What is learnt from: wafers, class indices and balanced draws of the training part; rendered views of the validation part."""
+    """What is learnt from: wafers, class indices and balanced draws of the training part; rendered views of the validation part.
+
+    ``donors``: the training wafers again, for a policy that makes new examples of them.
+    """
 
     maps: Sequence[WaferMap]
     labels: NDArray[np.integer]
@@ -40,6 +44,7 @@ class TrainingSet:
     validation: Views
     validation_labels: NDArray[np.integer]
     classes: int
+    donors: Donors | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ def fit(
             seed=seed,
             epoch=state.epoch,
             with_tiles=with_tiles,
+            donors=data.donors,
         )
         watcher = _Watcher(state, epochs, steps, progress)
         loss = float(model.fit(batches, epochs=1, verbose=0, callbacks=[watcher], shuffle=False).history["loss"][0])

@@ -38,18 +38,11 @@ def fullest(cells: NDArray, tiles: int) -> list[tuple[int, int]]:
     cells : ndarray of shape (rows, cols), at least ``CELLS_PER_TILE`` each
         What lies in each cell, >= 0.
     """
-    left = cells.copy()
-    rows, cols = (side - CELLS_PER_TILE + 1 for side in cells.shape)
-    chosen: list[tuple[int, int]] = []
-    for _ in range(tiles):
-        full = sum(left[i : i + rows, j : j + cols] for i in range(CELLS_PER_TILE) for j in range(CELLS_PER_TILE))
-        best = int(np.argmax(full))
-        if not np.asarray(full).flat[best] > 0:
-            break
-        row, col = divmod(best, cols)
-        left[row : row + CELLS_PER_TILE, col : col + CELLS_PER_TILE] = 0
-        chosen.append((row, col))
-    return chosen
+    from inspection.views.kernels import take_fullest  # noqa: PLC0415 - loads numba
+
+    chosen = np.zeros((tiles, 2), np.int64)
+    taken = take_fullest(cells.copy(), CELLS_PER_TILE, chosen)
+    return [(int(row), int(col)) for row, col in chosen[:taken]]
 
 
 def render_tiles(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:

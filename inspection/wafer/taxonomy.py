@@ -14,6 +14,8 @@ Symmetry = Literal["rotation", "quarter_turn", "half_turn", "flip"]
 Severity = Literal["none", "low", "medium", "high"]
 UNKNOWN, REVIEW = "Unknown", "Review"
 """Decisions that are never training labels: a pattern not seen before; a vote that no threshold passes."""
+JOIN = "+"
+"""Between the parts of a combination's name: ``Center+Scratch``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,16 @@ class Taxonomy:
             return self.names.index(name)
         except ValueError:
             raise unknown_label(name, self.names) from None
+
+
+def generated(symmetries: Iterable[Symmetry]) -> frozenset[Symmetry]:
+    """``symmetries`` and those that follow from them: any angle holds the quarter turns, these hold the half turn."""
+    given = set(symmetries)
+    if "rotation" in given:
+        given.add("quarter_turn")
+    if "quarter_turn" in given:
+        given.add("half_turn")
+    return frozenset(given)
 
 
 def unknown_label(name: str, known: Iterable[str], where: str = "label") -> LabelError:

@@ -1,0 +1,75 @@
+"""The inner loops of drawing points, compiled. A module of its own: who draws no points starts without the compiler.
+
+NumPy would pass over each picture a dozen times, and a training step waits for seven pictures of each wafer. The sums are those of NumPy's
+64-bit floats in the same order, so that nothing depends on who computed them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+
+@njit(nogil=True, cache=True)
+def count_points(xy_um: Any, left_um: float, top_um: float, scale: float, clip: bool, count: Any) -> None:
+    """Add each point of ``xy_um``, shape (n, 2), to its pixel of ``count``, shape (size, size); ``clip`` adds outer ones to the border."""
+    size = count.shape[0]
+    for i in range(len(xy_um)):
+        col, row = np.floor((xy_um[i, 0] - left_um) * scale), np.floor((top_um - xy_um[i, 1]) * scale)
+        if clip:  # in this order, which puts what is no number at 0
+            col = min(col, size - 1.0) if col > 0 else 0.0
+            row = min(row, size - 1.0) if row > 0 else 0.0
+        elif not (0 <= col < size and 0 <= row < size):
+            continue
+        count[int(row), int(col)] += 1
+
+
+@njit(nogil=True, cache=True)
+def paint(count: Any, codes: Any, x_um: Any, y_um: Any, radius_um: float, image: Any) -> None:
+    """Fill ``image``, shape (size, size, 3): code of the count, 255 where there is any, 255 where the pixel's centre lies on the disc."""
+    white = len(codes) - 1
+    for i in range(count.shape[0]):
+        for j in range(count.shape[1]):
+            image[i, j, 0] = codes[min(count[i, j], white)]
+            image[i, j, 1] = 255 if count[i, j] > 0 else 0
+            image[i, j, 2] = 255 if x_um[j] * x_um[j] + y_um[i] * y_um[i] <= radius_um * radius_um else 0
+
+
+@njit(nogil=True, cache=True)
+def clear_uninspected(x_um: Any, y_um: Any, turn: Any, origin_um: Any, pitch_um: Any, low: Any, table: Any, image: Any) -> None:
+    """0 in channel 2 of ``image`` where the pixel's centre, turned back by ``turn``, lies on no die of ``table`` (``wafer.die_grid``)."""
+    cols, rows = table.shape
+    for i in range(len(y_um)):
+        for j in range(len(x_um)):
+            if image[i, j, 2]:
+                x, y = turn[0, 0] * x_um[j] + turn[1, 0] * y_um[i], turn[0, 1] * x_um[j] + turn[1, 1] * y_um[i]
+                col = np.floor((x - origin_um[0]) / pitch_um[0]) - low[0]
+                row = np.floor((y - origin_um[1]) / pitch_um[1]) - low[1]
+                if not (0 <= col < cols and 0 <= row < rows and table[int(col), int(row)]):
+                    image[i, j, 2] = 0
+
+
+@njit(nogil=True, cache=True)
+def take_fullest(cells: Any, side: int, chosen: Any) -> int:
+    """Take the windows of ``side`` cells with most in them into the rows of ``chosen``, shape (tiles, 2); how many there are.
+
+    ``cells`` is emptied where a window was taken. Of equal ones the upper is taken, then the left one.
+    """
+    for k in range(len(chosen)):
+        most = cells[0, 0] - cells[0, 0]
+        for row in range(cells.shape[0] - side + 1):
+            for col in range(cells.shape[1] - side + 1):
+                full = cells[row, col] - cells[row, col]
+                for i in range(side):
+                    for j in range(side):
+                        full += cells[row + i, col + j]
+                if full > most:
+                    most = full
+                    chosen[k, 0], chosen[k, 1] = row, col
+        if not most > 0:
+            return k
+        row, col = chosen[k]
+        cells[row : row + side, col : col + side] = 0
+    return len(chosen)
