@@ -33,10 +33,12 @@ class Donors(Protocol):
 
 
 def frame_of(wafer: WaferMap) -> Hashable:
-    """What two wafers must share to lend each other defects: diameter, product, and the whole grid of inspected dies."""
+    """What two wafers must share to lend each other defects: diameter, product, die grid, and of die maps which dies there are.
+
+    Inspections of points may differ in single dies that were left out; what falls there is not seen (`recombination`).
+    """
     if isinstance(wafer, DefectMap):
-        dies = b"" if wafer.dies is None else wafer.dies.tobytes()
-        return "points", wafer.info.diameter_mm, wafer.info.product, wafer.pitch_um, wafer.origin_um, hashlib.sha256(dies).digest()
+        return "points", wafer.info.diameter_mm, wafer.info.product, wafer.pitch_um, wafer.origin_um, wafer.dies is None
     mask = np.packbits(wafer.status != NO_DIE).tobytes()
     return "dies", wafer.info.diameter_mm, wafer.info.product, wafer.pitch_um, wafer.status.shape, hashlib.sha256(mask).digest()
 

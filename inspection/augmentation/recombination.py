@@ -1,6 +1,6 @@
 """New examples of a class from the signatures of its real wafers.
 
-Each operation chooses defects of real wafers of one frame (same product, same inspected dies) and lays them on one of these wafers:
+Each operation chooses defects of real wafers of one frame (same product, same dies) and lays them on one of these wafers:
 no place is invented, no die added, no count that a real wafer does not have. An operation that cannot be done so (no donor, a signature
 that cannot be told from the background, too little of it left) gives None, and the wafer stays as it is. A signature always brings the
 clear strip around it along (`signature.near`), as on the real wafer, so that there is no double background where it lies.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.augmentation.signature import near, places
+from inspection.wafer.die_grid import die_grid
 from inspection.wafer.maps import FAIL, PASS, DefectMap, DieMap
 
 if TYPE_CHECKING:
@@ -103,14 +104,19 @@ class Recombination:
         ground = self.donors.normal(wafer, rng)
         return None if ground is None else self._laid(ground, np.ones(ground.defects, bool), laid)
 
-    def _laid(self, ground: WaferMap, background: NDArray[np.bool_], signatures: list[Chosen]) -> WaferMap:
-        """``signatures`` on those defects of ``ground`` that are background and lie clear of them."""
+    def _laid(self, ground: WaferMap, background: NDArray[np.bool_], signatures: list[Chosen]) -> WaferMap | None:
+        """``signatures`` on those defects of ``ground`` that are background and lie clear of them; None where too little is seen there."""
         known = self.backgrounds.of(ground)
         expected = 0.0 if known is None else known.mean(ground)
+        laid = []
         for wafer, part in signatures:
+            inspected = part & _seen(wafer, ground)
+            if np.count_nonzero(inspected) < self.survive * np.count_nonzero(part):
+                return None
+            laid.append((wafer, inspected))
             if wafer is not ground:
-                background = background & ~near(ground, wafer, part, expected)
-        return compose([(ground, background), *signatures])
+                background = background & ~near(ground, wafer, inspected, expected)
+        return compose([(ground, background), *laid])
 
 
 def mix(wafer: WaferMap, other: WaferMap, share: float, rng: Generator) -> WaferMap:
@@ -120,7 +126,8 @@ def mix(wafer: WaferMap, other: WaferMap, share: float, rng: Generator) -> Wafer
     """
     if isinstance(wafer, DieMap) and isinstance(other, DieMap):
         return replace(wafer, status=np.where(rng.random(wafer.status.shape) < share, wafer.status, other.status))
-    return compose([(wafer, rng.random(wafer.defects) < share), (other, rng.random(other.defects) >= share)])
+    taken = (rng.random(other.defects) >= share) & _seen(other, wafer)
+    return compose([(wafer, rng.random(wafer.defects) < share), (other, taken)])
 
 
 def compose(chosen: Sequence[Chosen]) -> WaferMap:
@@ -134,6 +141,12 @@ def compose(chosen: Sequence[Chosen]) -> WaferMap:
             row, col = np.nonzero(wafer.status == FAIL)
             status[row[taken], col[taken]] = FAIL
     return replace(ground, status=status)
+
+
+def _seen(wafer: WaferMap, ground: WaferMap) -> NDArray[np.bool_]:
+    """Which defects of ``wafer`` lie on dies that were inspected on ``ground`` too; shape (defects,)."""
+    grid = die_grid(ground) if isinstance(ground, DefectMap) and wafer is not ground else None
+    return np.ones(wafer.defects, bool) if grid is None else grid.holds(places(wafer))
 
 
 def _together(chosen: Sequence[Chosen]) -> int:

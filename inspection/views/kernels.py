@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from inspection.compiled import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_points(xy_um: Any, left_um: float, top_um: float, scale: float, clip: bool, count: Any) -> None:
     """Add each point of ``xy_um``, shape (n, 2), to its pixel of ``count``, shape (size, size); ``clip`` adds outer ones to the border."""
     size = count.shape[0]
@@ -26,7 +27,7 @@ def count_points(xy_um: Any, left_um: float, top_um: float, scale: float, clip: 
         count[int(row), int(col)] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def paint(count: Any, codes: Any, x_um: Any, y_um: Any, radius_um: float, image: Any) -> None:
     """Fill ``image``, shape (size, size, 3): code of the count, 255 where there is any, 255 where the pixel's centre lies on the disc."""
     white = len(codes) - 1
@@ -37,7 +38,7 @@ def paint(count: Any, codes: Any, x_um: Any, y_um: Any, radius_um: float, image:
             image[i, j, 2] = 255 if x_um[j] * x_um[j] + y_um[i] * y_um[i] <= radius_um * radius_um else 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def clear_uninspected(x_um: Any, y_um: Any, turn: Any, origin_um: Any, pitch_um: Any, low: Any, table: Any, image: Any) -> None:
     """0 in channel 2 of ``image`` where the pixel's centre, turned back by ``turn``, lies on no die of ``table`` (``wafer.die_grid``)."""
     cols, rows = table.shape
@@ -51,7 +52,7 @@ def clear_uninspected(x_um: Any, y_um: Any, turn: Any, origin_um: Any, pitch_um:
                     image[i, j, 2] = 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def take_fullest(cells: Any, side: int, chosen: Any) -> int:
     """Take the windows of ``side`` cells with most in them into the rows of ``chosen``, shape (tiles, 2); how many there are.
 

@@ -41,13 +41,11 @@ class DieGrid:
 
     def holds(self, xy_um: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which of the places, shape (n, 2), lie on an inspected die; shape (n,)."""
-        return self.at(xy_um[:, 0], xy_um[:, 1])
-
-    def at(self, x_um: NDArray[np.float64], y_um: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which places lie on an inspected die, for coordinates of any shapes that broadcast."""
-        col = np.floor((x_um - self.origin_um[0]) / self.pitch_um[0]).astype(np.int64) - self.low[0]
-        row = np.floor((y_um - self.origin_um[1]) / self.pitch_um[1]).astype(np.int64) - self.low[1]
-        found: NDArray[np.bool_] = self.table[np.clip(col, 0, self.table.shape[0] - 1), np.clip(row, 0, self.table.shape[1] - 1)]
+        columns, rows = self.table.shape
+        place = np.floor((xy_um - self.origin_um) / self.pitch_um) - self.low
+        # Clipped as numbers: a place far away fits no integer. Minimum and maximum take a third of the time of np.clip.
+        index = np.minimum(np.maximum(place, 0.0), (columns - 1, rows - 1)).astype(np.intp)
+        found: NDArray[np.bool_] = self.table.reshape(-1)[index[:, 0] * rows + index[:, 1]]
         return found
 
 

@@ -80,7 +80,9 @@ def test_extra_background_has_its_number_its_rings_and_falls_on_inspected_dies_o
         found = np.bincount(nuisances.ring_of(added, base.info.radius_um, 4), minlength=4) / 4_000
         expected = np.full(4, 0.25) if rings is None else rings / rings.sum()
         assert np.abs(found - expected).max() < 0.04
-    partial = DefectMap(info=WaferInfo(), xy_um=np.zeros((0, 2)), pitch_um=(5e3, 4e3), origin_um=(-2.5e3, -2e3), dies=np.array([[0, 0], [3, 2]]))
+    partial = DefectMap(
+        info=WaferInfo(), xy_um=np.zeros((0, 2)), pitch_um=(5e3, 4e3), origin_um=(-2.5e3, -2e3), dies=np.array([[0, 0], [3, 2]])
+    )
     added = nuisances.add_background(partial, 1_000, np.random.default_rng(5), rings).xy_um
     assert {tuple(d) for d in np.floor((added - partial.origin_um) / partial.pitch_um).astype(int)} == {(0, 0), (3, 2)}
 
@@ -129,7 +131,9 @@ def test_another_die_pitch_keeps_each_point_in_its_die(seed, sigma):
     was = (xy - product.origin_um) / product.pitch_um
     assert all(np.isclose(was, p, atol=1e-6).all(axis=1).any() for p in place)
     gone = 50 - scaled.defects
-    assert gone <= np.count_nonzero(np.hypot(*xy.T) > 100_000 / max(scaled.pitch_um[0] / product.pitch_um[0], scaled.pitch_um[1] / product.pitch_um[1]))
+    assert gone <= np.count_nonzero(
+        np.hypot(*xy.T) > 100_000 / max(scaled.pitch_um[0] / product.pitch_um[0], scaled.pitch_um[1] / product.pitch_um[1])
+    )
     assert inside_wafer(scaled.xy_um, 100_000.0).sum() >= inside_wafer(xy, 100_000.0).sum() - gone
     assert scaled.info == base.info
 

@@ -124,7 +124,9 @@ def test_the_same_generator_draws_the_same_and_another_another(packaged):
 
 def test_without_leaves_out_what_it_names_and_nothing_else(packaged):
     taxonomy = choose(["Normal", "Donut", "Scratch"], packaged.classes)
-    policy = policy_for(taxonomy, augment(packaged, nuisance=EVERY_NUISANCE, mixup=0.2, classes={"Donut": {"recombine": 0.3, "mosaic": 0.1}}))
+    policy = policy_for(
+        taxonomy, augment(packaged, nuisance=EVERY_NUISANCE, mixup=0.2, classes={"Donut": {"recombine": 0.3, "mosaic": 0.1}})
+    )
     donut, scratch = taxonomy.index("Donut"), taxonomy.index("Scratch")
     assert policy.operations(donut) == ("recombine", "mosaic", "mixup", "symmetry", *EVERY_NUISANCE)
     assert policy.operations(scratch) == ("mixup", "symmetry", *EVERY_NUISANCE)
@@ -194,7 +196,7 @@ def test_a_policy_that_would_teach_a_trace_or_lose_the_object_is_refused_when_it
     assert named in str(refused.value)
 
 
-def test_a_policy_may_be_written_for_classes_that_a_data_set_lacks(packaged, tmp_path):
+def test_a_policy_may_be_written_for_classes_that_a_data_set_lacks(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(f"{TAXONOMY}augment: {{classes: {{Logo: {{recombine: 0.2}}, Logo+Dot: {{union: 0.5}}}}}}\n", encoding="utf-8")
     given = parameters.load(path)
