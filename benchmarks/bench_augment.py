@@ -17,16 +17,13 @@ import os
 import statistics
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inspection import params as parameters
-from inspection.augmentation.background import fit_backgrounds
-from inspection.augmentation.donors import TrainingDonors
-from inspection.augmentation.policy import policy_for
+from inspection.augmentation.policy import fitted_policy
 from inspection.dataset.balance import balanced_indices
 from inspection.params import Augment, Ingest
 from inspection.simulator.difficulty import HARD
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from inspection.wafer.maps import WaferMap
+    from inspection.wafer.taxonomy import Taxonomy
 
 BATCH = 64
 NUISANCES = ("radial_um", "lateral_um", "point_radial_um", "point_lateral_um")
@@ -72,13 +70,10 @@ def compare(kind: str, maps: list[WaferMap], names: Sequence[str], spec: ViewSpe
 
     taxonomy = choose(names, params.classes)
     labels = np.array([taxonomy.index(name) for name in names])
-    normal = frozenset(k for k, c in enumerate(taxonomy.classes) if c.normal)
-    augment = everything(taxonomy.names, normal) if given.all else params.augment
+    augment = everything(taxonomy) if given.all else params.augment
     started = time.perf_counter()
-    backgrounds = fit_backgrounds(m for m, k in zip(maps, labels.tolist(), strict=True) if k in normal)
+    policy, donors = fitted_policy(taxonomy, augment, maps, labels)
     fitted_s = time.perf_counter() - started
-    policy = replace(policy_for(taxonomy, augment), backgrounds=backgrounds)
-    donors = TrainingDonors(maps, labels, normal) if policy.needs_donors else None
     started = time.perf_counter()
     drawn = balanced_indices(labels, params.balance.tempering, 0)
     balanced_s = time.perf_counter() - started
@@ -123,7 +118,7 @@ def compare(kind: str, maps: list[WaferMap], names: Sequence[str], spec: ViewSpe
         f"({min(walls):.3f} to {max(walls):.3f})\n"
         f"  processor time of the input {share:.1%} of the bare fit's ({input_s / images * 1e6:.0f} us of "
         f"{statistics.median(processors) / images * 1e6:.0f} us per image)\n"
-        f"  once per training: balance {balanced_s:.2f} s, backgrounds {fitted_s:.2f} s for {len(maps)} wafers",
+        f"  once per training: balance {balanced_s:.2f} s, backgrounds and donors {fitted_s:.2f} s for {len(maps)} wafers",
         flush=True,
     )
 
@@ -135,11 +130,11 @@ def timed(run: Callable[[int], object], number: int) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - processor
 
 
-def everything(names: Sequence[str], normal: frozenset[int]) -> Augment:
+def everything(taxonomy: Taxonomy) -> Augment:
     """All nuisances, and all operations on the signatures of all classes."""
     shipped = parameters.load().augment.nuisance.model_dump()
     strong = {**shipped, **dict.fromkeys(NUISANCES, 100.0), "pitch": 0.005, "die_thinning": 0.1, "die_background": 0.1}
-    classes = {name: OWN for k, name in enumerate(names) if k not in normal}
+    classes = {c.name: OWN for c in taxonomy.classes if not c.normal}
     return Augment.model_validate({"nuisance": strong, "mixup": 0.1, "classes": classes})
 
 

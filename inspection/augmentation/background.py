@@ -120,8 +120,8 @@ def fit_background(normal: Sequence[WaferMap]) -> Background:
     unbiased = len(normal) / max(len(normal) - 1, 1)
     excess = unbiased * float(np.sum((counts - mean) ** 2 - mean)) / max(float(np.sum(mean**2)), 1e-12)
     some = [normal[i] for i in np.unique(np.linspace(0, len(normal) - 1, LOOKED_AT).astype(int))]
-    clumps = np.array([largest(regions(w, rate * room(w))) for w in some])
-    return Background(rate, max(excess, 0.0), int(np.ceil(float(np.quantile(clumps, USUAL)))), _rings(some), len(normal))
+    clumps = sorted(largest(regions(w, rate * room(w))) for w in some)
+    return Background(rate, max(excess, 0.0), clumps[int(np.ceil(USUAL * (len(clumps) - 1)))], _rings(some), len(normal))
 
 
 def room(wafer: WaferMap) -> float:
@@ -129,7 +129,7 @@ def room(wafer: WaferMap) -> float:
     if isinstance(wafer, DefectMap):
         grid = die_grid(wafer)
         return float(np.pi * wafer.info.radius_um**2) if grid is None else len(grid.dies) * grid.pitch_um[0] * grid.pitch_um[1]
-    return float(max(np.count_nonzero(wafer.status != NO_DIE), 1))
+    return max(float(np.count_nonzero(wafer.status != NO_DIE)), 1.0)
 
 
 def _product(wafer: WaferMap) -> tuple[str, Hashable]:

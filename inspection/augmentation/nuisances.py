@@ -18,10 +18,49 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from inspection.wafer.maps import DieMap
+    from inspection.augmentation.background import Background
+    from inspection.params import Nuisance
+    from inspection.wafer.maps import DieMap, WaferMap
 
 _TRIES = 12
 """Rounds in which background is drawn until there is enough; where dies and rings hardly meet, a few points may be missing."""
+
+
+def disturb_points(wafer: DefectMap, strength: Nuisance, background: Background | None, rng: Generator) -> DefectMap:
+    """All nuisances of points; each that is on draws its strength first, whatever the wafer.
+
+    Parameters
+    ----------
+    wafer : DefectMap
+    strength : params.Nuisance
+        The largest strengths, or their sigmas.
+    background : Background or None
+        Of the product; without it, extra background follows the wafer's own count.
+    rng : Generator
+    """
+    if strength.thinning > 0:
+        wafer = thin(wafer, rng.uniform(0, strength.thinning), rng)
+    if strength.background > 0:
+        wafer = add_background(wafer, _extra(wafer, strength.background, background, rng), rng, _rings(background))
+    if strength.pitch > 0:
+        wafer = scale(wafer, strength.pitch, rng)
+    if strength.radial_um > 0 or strength.lateral_um > 0:
+        wafer = jitter_polar(wafer, strength.radial_um, strength.lateral_um, rng)
+    if strength.point_radial_um > 0 or strength.point_lateral_um > 0:
+        part = rng.uniform(0, 1)
+        wafer = jitter_points(wafer, part * strength.point_radial_um, part * strength.point_lateral_um, rng)
+    if strength.jitter_um > 0:
+        wafer = jitter(wafer, strength.jitter_um, rng)
+    return wafer
+
+
+def disturb_dies(wafer: DieMap, strength: Nuisance, background: Background | None, rng: Generator) -> DieMap:
+    """All nuisances of die maps, as `disturb_points`."""
+    if strength.die_thinning > 0:
+        wafer = thin_dies(wafer, rng.uniform(0, strength.die_thinning), rng)
+    if strength.die_background > 0:
+        wafer = add_failed_dies(wafer, _extra(wafer, strength.die_background, background, rng), rng, _rings(background))
+    return wafer
 
 
 def thin(wafer: DefectMap, share: float, rng: Generator) -> DefectMap:
@@ -127,3 +166,12 @@ def _scattered(wafer: DefectMap, points: int, rng: Generator) -> NDArray[np.floa
     radius = wafer.info.radius_um * np.sqrt(rng.random(points))
     angle = rng.random(points) * 2 * np.pi
     return np.column_stack((radius * np.cos(angle), radius * np.sin(angle)))
+
+
+def _extra(wafer: WaferMap, most: float, background: Background | None, rng: Generator) -> int:
+    share = rng.uniform(0, most)
+    return int(rng.poisson(share * wafer.defects)) if background is None else background.draw(wafer, share, rng)
+
+
+def _rings(background: Background | None) -> NDArray[np.float64] | None:
+    return None if background is None else background.rings

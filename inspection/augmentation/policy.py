@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.augmentation import nuisances
+from inspection.augmentation.background import fit_backgrounds
+from inspection.augmentation.donors import TrainingDonors
+from inspection.augmentation.nuisances import disturb_dies, disturb_points
 from inspection.augmentation.recombination import Recombination, mix
 from inspection.augmentation.turns import draw_turn, rotate_dies, turn_points
 from inspection.errors import ParamsError, bounded
-from inspection.wafer.maps import DefectMap, DieMap
+from inspection.wafer.maps import DefectMap
 from inspection.wafer.taxonomy import JOIN, generated
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from inspection.augmentation.background import Backgrounds
+    from inspection.augmentation.background import Background, Backgrounds
     from inspection.augmentation.donors import Donors
     from inspection.params import Augment, Nuisance
     from inspection.wafer.maps import WaferMap
@@ -177,12 +179,15 @@ class Policy:
                 allowed &= self.symmetries[partner[1]]
         if isinstance(wafer, DefectMap):
             turn = None if own is None else draw_turn(allowed, own)
-            wafer = self._disturbed_points(wafer if turn is None else turn_points(wafer, turn), rng)
+            wafer = disturb_points(wafer if turn is None else turn_points(wafer, turn), self.nuisance, self._background(wafer), rng)
             return Drawn(wafer, draw_turn(self.common, rng), shares)
         if "rotation" in self.die_symmetries & self.common:
             wafer = rotate_dies(wafer, float(rng.uniform(0, 2 * np.pi)))
         turn = None if own is None else draw_turn(allowed & self.die_symmetries - {"rotation"}, own)
-        return Drawn(self._disturbed_dies(wafer, rng), turn, shares)
+        return Drawn(disturb_dies(wafer, self.nuisance, self._background(wafer), rng), turn, shares)
+
+    def _background(self, wafer: WaferMap) -> Background | None:
+        return None if self.backgrounds is None else self.backgrounds.of(wafer)
 
     def _created(self, wafer: WaferMap, label: int, own: Generator, donors: Donors) -> WaferMap:
         """A new example, as often as the class's shares say; ``wafer`` itself otherwise, and where none can be made."""
@@ -195,39 +200,6 @@ class Policy:
             if left < 0:
                 made = maker.union(self.components[label], wafer, own) if name == "union" else getattr(maker, name)(wafer, label, own)
                 return wafer if made is None else made
-        return wafer
-
-    def _disturbed_points(self, wafer: DefectMap, rng: Generator) -> DefectMap:
-        """The nuisances of points; each draws its strength first, whatever the wafer."""
-        strength = self.nuisance
-        if strength.thinning > 0:
-            wafer = nuisances.thin(wafer, rng.uniform(0, strength.thinning), rng)
-        if strength.background > 0:
-            known = None if self.backgrounds is None else self.backgrounds.of(wafer)
-            share = rng.uniform(0, strength.background)
-            extra = int(rng.poisson(share * wafer.defects)) if known is None else known.draw(wafer, share, rng)
-            wafer = nuisances.add_background(wafer, extra, rng, None if known is None else known.rings)
-        if strength.pitch > 0:
-            wafer = nuisances.scale(wafer, strength.pitch, rng)
-        if strength.radial_um > 0 or strength.lateral_um > 0:
-            wafer = nuisances.jitter_polar(wafer, strength.radial_um, strength.lateral_um, rng)
-        if strength.point_radial_um > 0 or strength.point_lateral_um > 0:
-            part = rng.uniform(0, 1)
-            wafer = nuisances.jitter_points(wafer, part * strength.point_radial_um, part * strength.point_lateral_um, rng)
-        if strength.jitter_um > 0:
-            wafer = nuisances.jitter(wafer, strength.jitter_um, rng)
-        return wafer
-
-    def _disturbed_dies(self, wafer: DieMap, rng: Generator) -> DieMap:
-        """The nuisances of die maps, as above."""
-        strength = self.nuisance
-        if strength.die_thinning > 0:
-            wafer = nuisances.thin_dies(wafer, rng.uniform(0, strength.die_thinning), rng)
-        if strength.die_background > 0:
-            known = None if self.backgrounds is None else self.backgrounds.of(wafer)
-            share = rng.uniform(0, strength.die_background)
-            extra = int(rng.poisson(share * wafer.defects)) if known is None else known.draw(wafer, share, rng)
-            wafer = nuisances.add_failed_dies(wafer, extra, rng, None if known is None else known.rings)
         return wafer
 
 
@@ -268,6 +240,28 @@ def policy_for(taxonomy: Taxonomy, params: Augment, backgrounds: Backgrounds | N
         survive=params.survive,
         backgrounds=backgrounds,
     )
+
+
+def fitted_policy(
+    taxonomy: Taxonomy, params: Augment, maps: Sequence[WaferMap], labels: NDArray[np.integer]
+) -> tuple[Policy, Donors | None]:
+    """`policy_for` with what it needs of the training part: the backgrounds of its products, and donors (None where none are asked for).
+
+    Parameters
+    ----------
+    taxonomy : Taxonomy
+    params : params.Augment
+    maps : sequence of n WaferMap
+        Of the training part only.
+    labels : ndarray of shape (n,), int
+        Class indices.
+    """
+    policy = policy_for(taxonomy, params)
+    normal = frozenset(k for k, c in enumerate(taxonomy.classes) if c.normal)
+    if policy.needs_backgrounds:
+        shown = fit_backgrounds(wafer for wafer, label in zip(maps, labels.tolist(), strict=True) if label in normal)
+        policy = replace(policy, backgrounds=shown)
+    return policy, TrainingDonors(maps, labels, normal) if policy.needs_donors else None
 
 
 def _group(of: WaferClass, params: Augment) -> frozenset[Symmetry]:

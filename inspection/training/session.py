@@ -6,15 +6,12 @@ import csv
 import hashlib
 import json
 import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from inspection.augmentation.background import fit_backgrounds
-from inspection.augmentation.donors import TrainingDonors
-from inspection.augmentation.policy import policy_for
+from inspection.augmentation.policy import fitted_policy
 from inspection.dataset.balance import balanced_indices
 from inspection.formats.canonical import read_shard
 from inspection.training.fit import TrainingSet, fit
@@ -44,12 +41,7 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
     training, validation = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
     maps = [entry.wafer.map for entry in read_shard(data / "wafers.parquet", training.tolist())]
     drawn = balanced_indices(labels[training], params.balance.tempering, params.base.seed)
-    policy = policy_for(taxonomy, params.augment)
-    normal = frozenset(k for k, c in enumerate(taxonomy.classes) if c.normal)
-    if policy.needs_backgrounds:
-        shown = fit_backgrounds(wafer for wafer, label in zip(maps, labels[training].tolist(), strict=True) if label in normal)
-        policy = replace(policy, backgrounds=shown)
-    donors = TrainingDonors(maps, labels[training], normal) if policy.needs_donors else None
+    policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
     fitted = fit(
         TrainingSet(maps, labels[training], drawn, views.take(validation), labels[validation], len(taxonomy), donors),
         policy,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspection import params as parameters
@@ -87,6 +87,7 @@ def test_extra_background_has_its_number_its_rings_and_falls_on_inspected_dies_o
     assert {tuple(d) for d in np.floor((added - partial.origin_um) / partial.pitch_um).astype(int)} == {(0, 0), (3, 2)}
 
 
+@settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 999), extra=st.integers(0, 2_000), share=st.floats(0, 1))
 def test_nuisances_of_die_maps_change_the_status_of_dies_and_never_which_dies_there_are(seed, extra, share):
     base, rng = die_map(seed), np.random.default_rng(seed)
@@ -119,6 +120,7 @@ def test_jitter_of_each_point_goes_along_its_radius_and_across_it():
     assert abs((step[:, 1] * along[:, 0] - step[:, 0] * along[:, 1]).std() / 30 - 1) < 0.05
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 999), st.floats(0, 0.05))
 def test_another_die_pitch_keeps_each_point_in_its_die(seed, sigma):
     product = PRODUCTS[2]
@@ -138,6 +140,7 @@ def test_another_die_pitch_keeps_each_point_in_its_die(seed, sigma):
     assert scaled.info == base.info
 
 
+@settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 999), angle=st.floats(0, 6.28))
 def test_die_maps_turned_by_any_angle_keep_their_dies_and_their_inner_failures(seed, angle):
     base = die_map(seed, (31, 31))
