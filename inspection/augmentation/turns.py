@@ -57,8 +57,7 @@ def turn_points(wafer: DefectMap, turn: NDArray[np.float64]) -> DefectMap:
     grid = die_grid(wafer)
     if grid is None:
         return with_points(wafer, turned)
-    there, here = np.split(grid.holds(np.concatenate((turned, wafer.xy_um))), 2)
-    return with_points(wafer, turned[there | ~here])
+    return with_points(wafer, turned[grid.holds(turned) | ~grid.holds(wafer.xy_um)])
 
 
 def rotate_dies(wafer: DieMap, angle_rad: float) -> DieMap:

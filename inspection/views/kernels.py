@@ -42,6 +42,16 @@ def paint(count: Any, codes: Any, x_um: Any, y_um: Any, radius_um: float, image:
 def clear_uninspected(x_um: Any, y_um: Any, turn: Any, origin_um: Any, pitch_um: Any, low: Any, table: Any, image: Any) -> None:
     """0 in channel 2 of ``image`` where the pixel's centre, turned back by ``turn``, lies on no die of ``table`` (``wafer.die_grid``)."""
     cols, rows = table.shape
+    if turn[0, 1] == 0 and turn[1, 0] == 0:  # no turn, or a flip: a pixel's column tells the die's, its row the die's
+        col_of = np.floor((turn[0, 0] * x_um - origin_um[0]) / pitch_um[0]) - low[0]
+        row_of = np.floor((turn[1, 1] * y_um - origin_um[1]) / pitch_um[1]) - low[1]
+        for i in range(len(y_um)):
+            row = row_of[i]
+            for j in range(len(x_um)):
+                col = col_of[j]
+                if not (0 <= col < cols and 0 <= row < rows and table[int(col), int(row)]):
+                    image[i, j, 2] = 0
+        return
     for i in range(len(y_um)):
         for j in range(len(x_um)):
             if image[i, j, 2]:
@@ -53,24 +63,32 @@ def clear_uninspected(x_um: Any, y_um: Any, turn: Any, origin_um: Any, pitch_um:
 
 
 @compiled
+def window_sums(cells: Any, side: int, first: Any, last: Any, sums: Any) -> None:
+    """Write what lies in the windows of ``side`` cells from the cell ``first`` to before ``last`` to their places in ``sums``."""
+    for row in range(max(first[0], 0), min(last[0], sums.shape[0])):
+        for col in range(max(first[1], 0), min(last[1], sums.shape[1])):
+            full = cells[row, col]
+            for i in range(side):
+                for j in range(side):
+                    if i or j:
+                        full += cells[row + i, col + j]
+            sums[row, col] = full
+
+
+@compiled
 def take_fullest(cells: Any, side: int, chosen: Any) -> int:
     """Take the windows of ``side`` cells with most in them into the rows of ``chosen``, shape (tiles, 2); how many there are.
 
     ``cells`` is emptied where a window was taken. Of equal ones the upper is taken, then the left one.
     """
+    sums = np.empty((cells.shape[0] - side + 1, cells.shape[1] - side + 1), cells.dtype)
+    window_sums(cells, side, (0, 0), sums.shape, sums)
     for k in range(len(chosen)):
-        most = cells[0, 0] - cells[0, 0]
-        for row in range(cells.shape[0] - side + 1):
-            for col in range(cells.shape[1] - side + 1):
-                full = cells[row, col] - cells[row, col]
-                for i in range(side):
-                    for j in range(side):
-                        full += cells[row + i, col + j]
-                if full > most:
-                    most = full
-                    chosen[k, 0], chosen[k, 1] = row, col
-        if not most > 0:
+        best = np.argmax(sums)
+        row, col = best // sums.shape[1], best % sums.shape[1]
+        if not sums[row, col] > 0:
             return k
-        row, col = chosen[k]
+        chosen[k, 0], chosen[k, 1] = row, col
         cells[row : row + side, col : col + side] = 0
+        window_sums(cells, side, (row - side + 1, col - side + 1), (row + side, col + side), sums)
     return len(chosen)

@@ -41,11 +41,10 @@ class DieGrid:
 
     def holds(self, xy_um: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which of the places, shape (n, 2), lie on an inspected die; shape (n,)."""
-        columns, rows = self.table.shape
-        place = np.floor((xy_um - self.origin_um) / self.pitch_um) - self.low
-        # Clipped as numbers: a place far away fits no integer. Minimum and maximum take a third of the time of np.clip.
-        index = np.minimum(np.maximum(place, 0.0), (columns - 1, rows - 1)).astype(np.intp)
-        found: NDArray[np.bool_] = self.table.reshape(-1)[index[:, 0] * rows + index[:, 1]]
+        from inspection.wafer.die_lookup import look_up  # noqa: PLC0415 - loads numba
+
+        found = np.empty(len(xy_um), bool)
+        look_up(np.asarray(xy_um, np.float64), self.origin_um, self.pitch_um, self.low, self.table, found)
         return found
 
 

@@ -73,7 +73,7 @@ def test_a_signature_of_points_is_found_and_the_background_left_out(points, labe
         wafer, truth = simulated(label, seed)
         parts = backgrounds.separate(wafer)
         assert parts is not None
-        assert (parts[truth] > 0).mean() > 0.8, "found, but for outskirts as thin as the background"
+        assert (parts[truth] > 0).mean() > 0.7, "found, but for outskirts as thin as the background"
         assert (parts[~truth] > 0).mean() < 0.4, "background that lies on the signature is part of it, the rest is not"
 
 
