@@ -63,6 +63,27 @@ def clear_uninspected(x_um: Any, y_um: Any, turn: Any, origin_um: Any, pitch_um:
 
 
 @compiled
+def draw(
+    xy_um: Any, corners_um: Any, side_um: float, clip: bool, codes: Any, radius_um: float, listed: bool, grid: Any, images: Any
+) -> None:
+    """Draw the windows of ``side_um`` whose upper left corners are ``corners_um``, shape (k, 2), into ``images``, (k, size, size, 3).
+
+    ``grid`` is (turn, origin_um, pitch_um, low, table), see `clear_uninspected`; without ``listed`` dies, the whole disc was inspected.
+    """
+    turn, origin_um, pitch_um, low, table = grid
+    size = images.shape[1]
+    centre = (np.arange(size) + 0.5) * (side_um / size)
+    count = np.empty((size, size), np.int64)
+    for k in range(len(images)):
+        count[:] = 0
+        count_points(xy_um, corners_um[k, 0], corners_um[k, 1], size / side_um, clip, count)
+        x_um, y_um = corners_um[k, 0] + centre, corners_um[k, 1] - centre
+        paint(count, codes, x_um, y_um, radius_um, images[k])
+        if listed:
+            clear_uninspected(x_um, y_um, turn, origin_um, pitch_um, low, table, images[k])
+
+
+@compiled
 def window_sums(cells: Any, side: int, first: Any, last: Any, sums: Any) -> None:
     """Write what lies in the windows of ``side`` cells from the cell ``first`` to before ``last`` to their places in ``sums``."""
     for row in range(max(first[0], 0), min(last[0], sums.shape[0])):

@@ -22,6 +22,8 @@ from inspection.wafer.die_grid import die_grid
 from inspection.wafer.maps import FAIL, NO_DIE, DefectMap, DieMap, WaferMap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 CHANNELS = ("count", "occupancy", "inspected")
@@ -97,18 +99,25 @@ def render_points(
     clip: bool = False,
 ) -> NDArray[np.uint8]:
     """The points in ``window`` binned into an image of shape (size_px, size_px, 3); ``clip`` draws outer points on the border."""
-    from inspection.views.kernels import clear_uninspected, paint  # noqa: PLC0415 - loads numba
+    return draw_windows(wafer, [window], size_px, turn, clip=clip)[0]
 
-    count = bin_points(wafer.xy_um if turn is None else wafer.xy_um @ turn.T, window, size_px, clip=clip)
-    centre = (np.arange(size_px) + 0.5) * (window.side_um / size_px)
-    x_um, y_um = window.left_um + centre, window.top_um - centre
-    image = np.empty((size_px, size_px, 3), np.uint8)
-    paint(count, _CODES, x_um, y_um, wafer.info.radius_um, image)
+
+def draw_windows(
+    wafer: DefectMap, windows: Sequence[Window], size_px: int, turn: NDArray[np.float64] | None = None, *, clip: bool = False
+) -> NDArray[np.uint8]:
+    """`render_points` of each of the ``windows``, which are all of one size: shape (windows, size_px, size_px, 3)."""
+    from inspection.views.kernels import draw  # noqa: PLC0415 - loads numba
+
+    images = np.empty((len(windows), size_px, size_px, len(CHANNELS)), np.uint8)
+    if not windows:
+        return images
     grid = die_grid(wafer)
-    if grid is not None:  # the dies turn with the wafer: each pixel is looked up in the unturned frame
-        back = np.eye(2) if turn is None else np.asarray(turn, np.float64)
-        clear_uninspected(x_um, y_um, back, grid.origin_um, grid.pitch_um, grid.low, grid.table, image)
-    return image
+    back = _UNTURNED if turn is None else np.asarray(turn, np.float64)  # the dies turn with the wafer: pixels are turned back
+    looked_up = (back, *_NO_DIES) if grid is None else (back, grid.origin_um, grid.pitch_um, grid.low, grid.table)
+    xy_um = np.ascontiguousarray(wafer.xy_um if turn is None else wafer.xy_um @ turn.T, np.float64)
+    corners_um = np.array([(w.left_um, w.top_um) for w in windows], np.float64)
+    draw(xy_um, corners_um, float(windows[0].side_um), clip, _CODES, wafer.info.radius_um, grid is not None, looked_up, images)
+    return images
 
 
 def bin_points(xy_um: NDArray[np.float64], window: Window, size_px: int, *, clip: bool = False) -> NDArray[np.int64]:
@@ -120,7 +129,7 @@ def bin_points(xy_um: NDArray[np.float64], window: Window, size_px: int, *, clip
     from inspection.views.kernels import count_points  # noqa: PLC0415 - loads numba
 
     count = np.zeros((size_px, size_px), np.int64)
-    count_points(np.asarray(xy_um, np.float64), window.left_um, window.top_um, size_px / window.side_um, clip, count)
+    count_points(np.ascontiguousarray(xy_um, np.float64), window.left_um, window.top_um, size_px / window.side_um, clip, count)
     return count
 
 
@@ -130,6 +139,8 @@ def code_count(count: NDArray[np.integer]) -> NDArray[np.uint8]:
 
 
 _CODES = code_count(np.arange(COUNT_WHITE + 1))
+_UNTURNED = np.eye(2)
+_NO_DIES = ((0.0, 0.0), (1.0, 1.0), (0, 0), np.zeros((1, 1), bool))
 
 
 def _render_dies(wafer: DieMap, size_px: int, turn: NDArray[np.float64] | None) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.views.renderer import ViewSpec, Window, bin_points, render_global, render_points, whole_wafer
+from inspection.views.renderer import ViewSpec, Window, bin_points, draw_windows, render_global, whole_wafer
 from inspection.wafer.maps import DefectMap, WaferMap
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def render_tiles(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | No
     images = np.zeros((spec.tiles, spec.tile_px, spec.tile_px, 3), np.uint8)
     if isinstance(wafer, DefectMap) and spec.tiles:
         xy_um = wafer.xy_um if turn is None else wafer.xy_um @ turn.T
-        for k, window in enumerate(choose_windows(xy_um, wafer, spec.tiles, spec.tile_mm)):
-            images[k] = render_points(wafer, window, spec.tile_px, turn)
+        windows = choose_windows(xy_um, wafer, spec.tiles, spec.tile_mm)
+        images[: len(windows)] = draw_windows(wafer, windows, spec.tile_px, turn)
     return images
 
 

@@ -44,7 +44,7 @@ class DieGrid:
         from inspection.wafer.die_lookup import look_up  # noqa: PLC0415 - loads numba
 
         found = np.empty(len(xy_um), bool)
-        look_up(np.asarray(xy_um, np.float64), self.origin_um, self.pitch_um, self.low, self.table, found)
+        look_up(np.ascontiguousarray(xy_um, np.float64), self.origin_um, self.pitch_um, self.low, self.table, found)
         return found
 
 
@@ -53,7 +53,8 @@ def die_grid(wafer: DefectMap) -> DieGrid | None:
     if wafer.dies is None or wafer.pitch_um is None or wafer.origin_um is None or not len(wafer.dies):
         return None
     table, low = _table(np.ascontiguousarray(wafer.dies, np.int32).tobytes())
-    return DieGrid(wafer.dies, table, low, wafer.pitch_um, wafer.origin_um)
+    pitch, origin = wafer.pitch_um, wafer.origin_um  # as floats: the compiled loops are made for these
+    return DieGrid(wafer.dies, table, low, (float(pitch[0]), float(pitch[1])), (float(origin[0]), float(origin[1])))
 
 
 @lru_cache(maxsize=_KEPT)
