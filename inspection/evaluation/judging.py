@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from inspection.augmentation.policy import common_turns
+from inspection.augmentation.turns import common_turns
 from inspection.evaluation.beside import Source, stand_beside
 from inspection.evaluation.evaluation import Part, evaluate
 from inspection.evaluation.report import Background, write_report

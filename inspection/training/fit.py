@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inspection.augmentation.donors import Donors
     from inspection.augmentation.policy import Policy
     from inspection.models.symmetry import SquareGroup
     from inspection.params import Train
@@ -36,6 +37,7 @@ class TrainingSet:
     """What is learnt from: wafers, class indices and balanced draws of the training part; rendered views of the validation part.
 
     ``group``: the turns that the network must not see, when ``train.symmetric`` is asked for.
+    ``donors``: the training wafers again, for a policy that makes new examples of them.
     """
 
     maps: Sequence[WaferMap]
@@ -45,6 +47,7 @@ class TrainingSet:
     validation_labels: NDArray[np.integer]
     classes: int
     group: SquareGroup | None = None
+    donors: Donors | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def fit(
             seed=seed,
             epoch=state.epoch,
             with_tiles=with_tiles,
+            donors=data.donors,
         )
         watcher = _Watcher(state, epochs, steps, progress)
         loss = float(model.fit(batches, epochs=1, verbose=0, callbacks=[watcher], shuffle=False).history["loss"][0])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from inspection.augmentation.policy import common_turns, policy_for
+from inspection.augmentation.policy import fitted_policy
+from inspection.augmentation.turns import common_turns
 from inspection.dataset.balance import balanced_indices
 from inspection.formats.canonical import read_shard
 from inspection.models.symmetry import SquareGroup
@@ -42,11 +43,19 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
     training, validation = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
     maps = [entry.wafer.map for entry in read_shard(data / "wafers.parquet", training.tolist())]
     drawn = balanced_indices(labels[training], params.balance.tempering, params.base.seed)
+    policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
     fitted = fit(
         TrainingSet(
-            maps, labels[training], drawn, views.take(validation), labels[validation], len(taxonomy), SquareGroup.of(common_turns(taxonomy))
+            maps,
+            labels[training],
+            drawn,
+            views.take(validation),
+            labels[validation],
+            len(taxonomy),
+            SquareGroup.of(common_turns(taxonomy)),
+            donors,
         ),
-        policy_for(taxonomy, params.augment),
+        policy,
         params.train,
         data / "checkpoint",
         seed=params.base.seed,

@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inspection.wafer.die_grid import die_grid
 from inspection.wafer.maps import FAIL, NO_DIE, DefectMap, DieMap, WaferMap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 CHANNELS = ("count", "occupancy", "inspected")
@@ -96,12 +99,25 @@ def render_points(
     clip: bool = False,
 ) -> NDArray[np.uint8]:
     """The points in ``window`` binned into an image of shape (size_px, size_px, 3); ``clip`` draws outer points on the border."""
-    count = bin_points(wafer.xy_um if turn is None else wafer.xy_um @ turn.T, window, size_px, clip=clip)
-    image = np.empty((size_px, size_px, 3), np.uint8)
-    image[..., 0] = code_count(count)
-    image[..., 1] = np.where(count > 0, 255, 0)
-    image[..., 2] = inspected_area(wafer, window, size_px, turn)
-    return image
+    return draw_windows(wafer, [window], size_px, turn, clip=clip)[0]
+
+
+def draw_windows(
+    wafer: DefectMap, windows: Sequence[Window], size_px: int, turn: NDArray[np.float64] | None = None, *, clip: bool = False
+) -> NDArray[np.uint8]:
+    """`render_points` of each of the ``windows``, which are all of one size: shape (windows, size_px, size_px, 3)."""
+    from inspection.views.kernels import draw  # noqa: PLC0415 - loads numba
+
+    images = np.empty((len(windows), size_px, size_px, len(CHANNELS)), np.uint8)
+    if not windows:
+        return images
+    grid = die_grid(wafer)
+    back = _UNTURNED if turn is None else np.asarray(turn, np.float64)  # the dies turn with the wafer: pixels are turned back
+    looked_up = (back, *_NO_DIES) if grid is None else (back, grid.origin_um, grid.pitch_um, grid.low, grid.table)
+    xy_um = np.ascontiguousarray(wafer.xy_um if turn is None else wafer.xy_um @ turn.T, np.float64)
+    corners_um = np.array([(w.left_um, w.top_um) for w in windows], np.float64)
+    draw(xy_um, corners_um, float(windows[0].side_um), clip, _CODES, wafer.info.radius_um, grid is not None, looked_up, images)
+    return images
 
 
 def bin_points(xy_um: NDArray[np.float64], window: Window, size_px: int, *, clip: bool = False) -> NDArray[np.int64]:
@@ -110,16 +126,11 @@ def bin_points(xy_um: NDArray[np.float64], window: Window, size_px: int, *, clip
     A point on the border of two pixels belongs to the right and lower one. ``clip`` puts points outside the window in its border
     pixels, otherwise they are left out.
     """
-    scale = size_px / window.side_um
-    col = np.floor((xy_um[:, 0] - window.left_um) * scale).astype(np.int64)
-    row = np.floor((window.top_um - xy_um[:, 1]) * scale).astype(np.int64)
-    if clip:
-        np.clip(col, 0, size_px - 1, out=col)
-        np.clip(row, 0, size_px - 1, out=row)
-    else:
-        keep = (col >= 0) & (col < size_px) & (row >= 0) & (row < size_px)
-        row, col = row[keep], col[keep]
-    return np.bincount(row * size_px + col, minlength=size_px * size_px).reshape(size_px, size_px)
+    from inspection.views.kernels import count_points  # noqa: PLC0415 - loads numba
+
+    count = np.zeros((size_px, size_px), np.int64)
+    count_points(np.ascontiguousarray(xy_um, np.float64), window.left_um, window.top_um, size_px / window.side_um, clip, count)
+    return count
 
 
 def code_count(count: NDArray[np.integer]) -> NDArray[np.uint8]:
@@ -127,21 +138,9 @@ def code_count(count: NDArray[np.integer]) -> NDArray[np.uint8]:
     return np.minimum(np.rint(np.log1p(count) * _COUNT_SCALE), 255).astype(np.uint8)
 
 
-def inspected_area(wafer: DefectMap, window: Window, size_px: int, turn: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
-    """255 where the pixel's centre was inspected (on the disc and, when dies are listed, on one of them), else 0."""
-    centre = (np.arange(size_px) + 0.5) * (window.side_um / size_px)
-    x, y = window.left_um + centre[None, :], window.top_um - centre[:, None]
-    inside = x * x + y * y <= wafer.info.radius_um**2
-    if wafer.dies is not None and wafer.pitch_um is not None and wafer.origin_um is not None and len(wafer.dies):
-        if turn is not None:  # the die grid turns with the wafer: look the pixel up in the unturned frame
-            x, y = turn[0, 0] * x + turn[1, 0] * y, turn[0, 1] * x + turn[1, 1] * y
-        low = wafer.dies.min(axis=0)
-        grid = np.zeros(wafer.dies.max(axis=0) - low + 3, bool)  # one empty die all around
-        grid[wafer.dies[:, 0] - low[0] + 1, wafer.dies[:, 1] - low[1] + 1] = True
-        die_x = np.floor((x - wafer.origin_um[0]) / wafer.pitch_um[0]).astype(np.int64) - low[0] + 1
-        die_y = np.floor((y - wafer.origin_um[1]) / wafer.pitch_um[1]).astype(np.int64) - low[1] + 1
-        inside = inside & grid[np.clip(die_x, 0, grid.shape[0] - 1), np.clip(die_y, 0, grid.shape[1] - 1)]
-    return np.where(inside, 255, 0).astype(np.uint8)
+_CODES = code_count(np.arange(COUNT_WHITE + 1))
+_UNTURNED = np.eye(2)
+_NO_DIES = ((0.0, 0.0), (1.0, 1.0), (0, 0), np.zeros((1, 1), bool))
 
 
 def _render_dies(wafer: DieMap, size_px: int, turn: NDArray[np.float64] | None) -> NDArray[np.uint8]:

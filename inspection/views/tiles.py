@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.views.renderer import ViewSpec, Window, bin_points, render_global, render_points, whole_wafer
+from inspection.views.renderer import ViewSpec, Window, bin_points, draw_windows, render_global, whole_wafer
 from inspection.wafer.maps import DefectMap, WaferMap
 
 if TYPE_CHECKING:
@@ -38,18 +38,11 @@ def fullest(cells: NDArray, tiles: int) -> list[tuple[int, int]]:
     cells : ndarray of shape (rows, cols), at least ``CELLS_PER_TILE`` each
         What lies in each cell, >= 0.
     """
-    left = cells.copy()
-    rows, cols = (side - CELLS_PER_TILE + 1 for side in cells.shape)
-    chosen: list[tuple[int, int]] = []
-    for _ in range(tiles):
-        full = sum(left[i : i + rows, j : j + cols] for i in range(CELLS_PER_TILE) for j in range(CELLS_PER_TILE))
-        best = int(np.argmax(full))
-        if not np.asarray(full).flat[best] > 0:
-            break
-        row, col = divmod(best, cols)
-        left[row : row + CELLS_PER_TILE, col : col + CELLS_PER_TILE] = 0
-        chosen.append((row, col))
-    return chosen
+    from inspection.views.kernels import take_fullest  # noqa: PLC0415 - loads numba
+
+    chosen = np.zeros((tiles, 2), np.int64)
+    taken = take_fullest(cells.copy(), CELLS_PER_TILE, chosen)
+    return [(int(row), int(col)) for row, col in chosen[:taken]]
 
 
 def render_tiles(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
@@ -57,8 +50,8 @@ def render_tiles(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | No
     images = np.zeros((spec.tiles, spec.tile_px, spec.tile_px, 3), np.uint8)
     if isinstance(wafer, DefectMap) and spec.tiles:
         xy_um = wafer.xy_um if turn is None else wafer.xy_um @ turn.T
-        for k, window in enumerate(choose_windows(xy_um, wafer, spec.tiles, spec.tile_mm)):
-            images[k] = render_points(wafer, window, spec.tile_px, turn)
+        windows = choose_windows(xy_um, wafer, spec.tiles, spec.tile_mm)
+        images[: len(windows)] = draw_windows(wafer, windows, spec.tile_px, turn)
     return images
 
 

@@ -18,7 +18,7 @@ Symmetry = Literal["rotation", "quarter_turn", "half_turn", "flip"]
 Severity = Literal["none", "low", "medium", "high"]
 _SEVERITIES: tuple[Severity, ...] = ("none", "low", "medium", "high")
 JOIN = "+"
-"""Between the patterns of a class that combines them."""
+"""Between the patterns of a class that combines them: ``Center+Scratch``."""
 UNKNOWN, REVIEW = "Unknown", "Review"
 """Decisions that are never training labels: a pattern not seen before; a vote that no threshold passes."""
 
@@ -79,6 +79,16 @@ class Taxonomy:
         """For each class, for each of ``patterns``: whether the class has it. No two classes have the same, unless both are normal."""
         wanted = self.patterns
         return tuple(tuple(pattern in _patterns(c) for pattern in wanted) for c in self.classes)
+
+
+def generated(symmetries: Iterable[Symmetry]) -> frozenset[Symmetry]:
+    """``symmetries`` and those that follow from them: any angle holds the quarter turns, these hold the half turn."""
+    given = set(symmetries)
+    if "rotation" in given:
+        given.add("quarter_turn")
+    if "quarter_turn" in given:
+        given.add("half_turn")
+    return frozenset(given)
 
 
 def unknown_label(name: str, known: Iterable[str], where: str = "label") -> LabelError:

@@ -14,7 +14,7 @@ def bundle_folder(tmp_path_factory):
     import keras
 
     from inspection import params
-    from inspection.augmentation.policy import common_turns
+    from inspection.augmentation.turns import common_turns
     from inspection.models.builders import build
     from inspection.scoring.bundle import Bundle, write_bundle
     from inspection.views.renderer import ViewSpec

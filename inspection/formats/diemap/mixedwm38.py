@@ -22,6 +22,7 @@ import numpy as np
 
 from inspection.formats.diemap.npz_arrays import check_count, fault_of, headers, load, places, texts
 from inspection.wafer.maps import FAIL, DieMap, SourceWafer, WaferInfo
+from inspection.wafer.taxonomy import JOIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 PATTERNS = ("Center", "Donut", "Edge_Loc", "Edge_Ring", "Loc", "Near_full", "Scratch", "Random")
 """The columns of ``arr_1`` in the order of the publication (its C2 to C9), by the names of ``params.yaml``."""
 NORMAL = "Normal"
-JOIN = "+"
 STRAY = 3
 """A value that some published maps hold in a single die, and that means nothing else than failed."""
 

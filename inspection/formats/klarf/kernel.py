@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inspection.compiled import compiled
 from inspection.formats.klarf import images as klarf_images
 from inspection.formats.klarf.scan import (
     LOWER,
@@ -18,7 +19,6 @@ from inspection.formats.klarf.scan import (
     QUOTE,
     SEMICOLON,
     blank,
-    compiled,
     ends_word,
     images_end,
     quote_end,

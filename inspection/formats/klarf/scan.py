@@ -6,14 +6,13 @@ All of them release the interpreter's lock, so that parts of one list run in thr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from inspection.compiled import compiled
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 QUOTE, SEMICOLON, OPEN, CLOSE = (np.uint8(ord(c)) for c in '";{}')
@@ -25,18 +24,6 @@ _SPACE, _TAB, _RETURN, _S = (np.uint8(ord(c)) for c in " \t\rs")
 _IMAGE = np.frombuffer(b"image", dtype=np.uint8)
 _RUN = 128
 """Bytes whose count fits a byte: sums of bytes run on vectors."""
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` compiled on its first call, without the interpreter's lock.
-
-    Compiled code is kept beside the package, in the user's cache or in ``NUMBA_CACHE_DIR``; where none of them can be written, each
-    process compiles anew.
-    """
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder where numba may keep what it compiled
-        return numba.njit(nogil=True)(function)
 
 
 @compiled
