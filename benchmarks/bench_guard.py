@@ -259,7 +259,7 @@ def guard(policy: ViewPolicy, bases: Bases, seed: int, planted: Planted | None =
     test = trace_test("neutral", policy, bases, effort, Limits(0.05, tests=2, looks=effort.looks), rng)
     seconds = time.perf_counter() - started
     failed = [c.name for c in test.failed]
-    area = max(c.call.area for c in test.classes)
+    area = max(c.call.matched.area for c in test.classes)
     if planted is None or test.call != "fail":
         return Outcome(test.call, False, False, area, seconds)
     name = planted.classes[planted.label]
@@ -294,7 +294,9 @@ def main() -> None:
     for source, made in sources.items():
         if given.source not in (source, "both"):
             continue
-        print(f"\n{source}: artefact, strength, caught, class named, operation named, cannot tell, least area, seconds of the test (median)")
+        print(
+            f"\n{source}: artefact, strength, caught, class named, operation named, cannot tell, least area, seconds of the test (median)"
+        )
         clean = []
         for seed in range(given.first_seed, given.first_seed + given.clean):
             found = made(seed)

@@ -102,6 +102,20 @@ class Augment(Section):
     nuisance: Nuisance = Nuisance()
 
 
+class Guard(Section):
+    """The guard against traces of the class: an area under the curve (AUC) up to .5 + ``delta`` is no trace.
+
+    ``error``: at most this share of clean policies is called a failure, over all classes, looks and tests. ``maps`` neutral maps are taken
+    for the first look, twice as many for each next one, at most ``looks``; each goes ``copies`` times through every class's policy.
+    """
+
+    delta: float = Field(default=0.05, gt=0, lt=0.5)
+    error: float = Field(default=0.05, gt=0, lt=0.5)
+    maps: int = Field(default=300, ge=20)
+    looks: PositiveInt = 3
+    copies: PositiveInt = 1
+
+
 class Train(Section):
     """The network and its training."""
 
@@ -168,6 +182,7 @@ class Params(Section):
     split: Split = Split()
     balance: Balance = Balance()
     augment: Augment = Augment()
+    guard: Guard = Guard()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     register_: Register = Field(default=Register(), alias="register")

@@ -116,6 +116,27 @@ def split(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
     run_stage("split", workspace, as_json=json)
 
 
+def guard(
+    params: Annotated[Optional[Path], typer.Option(help="Another params.yaml whose policy is to be examined; nothing is written.")] = None,  # noqa: UP045
+    from_snapshot: SnapshotOption = False,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Prove that the class cannot be told from what its augmentation leaves in the picture; exit code 1 when it can."""
+    run_stage("guard", workspace, as_json=json, shown=show_guard, policy=params, strict=not from_snapshot)
+
+
+def show_guard(result: dict[str, Any]) -> None:
+    """The verdict, and each class's AUC in each test."""
+    for test in result["tests"]:
+        rows = [
+            [row["class"], f"{row['area']:.3f}", f"{row['low']:.3f} .. {row['high']:.3f}", row["call"], row.get("operation", "")]
+            for row in test["classes"]
+        ]
+        console.table(f"{test['name']}: {test['base_maps']} maps", ("class", "AUC", "interval", "call", "left by"), rows)
+    console.table("guard", ("verdict",), [[result["words"]], *([[result["page"]]] if result["page"] else [])])
+
+
 def train(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
     """Train the network; an interrupted run goes on where it stopped."""
     run_stage("train", workspace, as_json=json)

@@ -31,7 +31,7 @@ class Blame:
     Attributes
     ----------
     operations : names; several when only all of them together take the trace away, none when it stays without any of them
-    area : area under the curve with all operations, on the maps of this search
+    area : matched area under the curve with all operations, on the maps of this search
     areas : area with each operation left out
     bare : area with all of them left out
     """
@@ -51,7 +51,7 @@ def blame_failures(
     policy: ViewPolicy, test: TraceTest, bases: Bases, effort: Effort, rng: Generator, told: Told = lambda *_: None
 ) -> dict[str, Blame]:
     """What each class that failed ``test`` is put down to, by the class's name; ``bases`` as the test had them."""
-    failed = {trace.name: trace.call.area for trace in test.failed}
+    failed = {trace.name: trace.call.matched.area for trace in test.failed}
     innocent = [c for c, name in enumerate(policy.classes) if name not in failed]
     found = {}
     for name, area in failed.items():
@@ -69,7 +69,7 @@ def blame(
     Parameters
     ----------
     others : labels of the classes to tell it from: those that left no trace of their own
-    area : the area that the test found: the smaller, the more maps are looked at
+    area : the matched area that the test found: the smaller, the more maps are looked at
     """
     seed = int(rng.integers(2**62))
     wanted = int(np.clip((1.8 / max(area - 0.5, 0.01)) ** 2, FEWEST, MOST))
@@ -81,7 +81,7 @@ def blame(
         told(0, 0, f"{policy.classes[label]} without {', '.join(sorted(names)) or 'nothing'}")
         views = draw_views(narrowed, maps, 1, np.random.default_rng(seed), without=names)
         found = cross_fit(view_statistics(views), groups, folds=effort.folds, permutations=0, rng=np.random.default_rng(seed))
-        return float(found.areas[:, 0].mean())
+        return float(found.matched.by_base[:, 0].mean())
 
     operations = policy.operations(label)
     whole = area_without(NOTHING)

@@ -18,8 +18,11 @@ STEP = np.array([0, 2, 8, 32, 96, 254], np.int64)
 """Upper ends of the bins of the difference of two neighbours; a last bin holds 255 (empty beside full)."""
 CURVE = np.array([0, 4, 16, 64, 256], np.int64)
 """Upper ends of the bins of the Laplacian, which lies in 0..1020; the last bin is open."""
+_STEP_BIN = np.searchsorted(STEP, np.arange(256)).astype(np.int8)
+_CURVE_BIN = np.searchsorted(CURVE, np.arange(4 * 255 + 1)).astype(np.int8)
 NEIGHBOURS = ("right", "below", "below-right", "below-left")
 LEVELS = ("empty", "middle", "full")
+_LEVEL = np.array([0] + [1] * 254 + [2], np.int8)
 BANDS = (0.5, 0.85, 0.95, 1.0)
 """Outer radii of the zones, shares of half the side; a last zone holds the corners."""
 BLOCK = 8
@@ -91,13 +94,13 @@ def count_pixels(image: NDArray[np.uint8], smoothed: NDArray[np.uint8], zone: ND
         for j in range(side):
             v = np.int64(image[i, j])
             values[v] += 1
-            level = 0 if v == 0 else (2 if v == 255 else 1)
+            level = _LEVEL[v]
             parity[0, j & 1] += v
             parity[1, i & 1] += v
             z = zone[i, j]
             in_zone[z] += v
             zone_size[z] += 1
-            if z == 2 or z == 3:
+            if 2 <= z <= 3:
                 quadrant[(0 if j >= half else 1) if i < half else (3 if j >= half else 2)] += v
             if v:
                 x, y = (j + 0.5 - half) / half, (half - i - 0.5) / half
@@ -115,24 +118,26 @@ def count_pixels(image: NDArray[np.uint8], smoothed: NDArray[np.uint8], zone: ND
             if j + 1 < side:
                 w = np.int64(image[i, j + 1])
                 d = abs(v - w)
-                step[0, np.searchsorted(STEP, d)] += 1
+                step[0, _STEP_BIN[d]] += 1
                 border[0, j % BLOCK] += d
-                met[0, level, 0 if w == 0 else (2 if w == 255 else 1)] += 1
+                met[0, level, _LEVEL[w]] += 1
             if i + 1 < side:
                 w = np.int64(image[i + 1, j])
                 d = abs(v - w)
-                step[1, np.searchsorted(STEP, d)] += 1
+                step[1, _STEP_BIN[d]] += 1
                 border[1, i % BLOCK] += d
-                met[1, level, 0 if w == 0 else (2 if w == 255 else 1)] += 1
+                met[1, level, _LEVEL[w]] += 1
                 if j + 1 < side:
                     w = np.int64(image[i + 1, j + 1])
-                    met[2, level, 0 if w == 0 else (2 if w == 255 else 1)] += 1
+                    met[2, level, _LEVEL[w]] += 1
                 if j > 0:
                     w = np.int64(image[i + 1, j - 1])
-                    met[3, level, 0 if w == 0 else (2 if w == 255 else 1)] += 1
+                    met[3, level, _LEVEL[w]] += 1
                     if i > 0 and j + 1 < side:
-                        around = np.int64(image[i - 1, j]) + np.int64(image[i + 1, j]) + np.int64(image[i, j - 1]) + np.int64(image[i, j + 1])
-                        curve[np.searchsorted(CURVE, abs(4 * v - around))] += 1
+                        around = (
+                            np.int64(image[i - 1, j]) + np.int64(image[i + 1, j]) + np.int64(image[i, j - 1]) + np.int64(image[i, j + 1])
+                        )
+                        curve[_CURVE_BIN[abs(4 * v - around)]] += 1
     at = 0
     out[at] = values[0] / pixels
     at += 1

@@ -14,7 +14,7 @@ from inspection.augmentation.guard.neutral import Bases, product_of
 from inspection.simulator import areas, rings
 from inspection.simulator.difficulty import EASY
 from inspection.simulator.signatures import scene_of
-from inspection.wafer.maps import FAIL, NO_DIE, DefectMap, DieMap
+from inspection.wafer.maps import FAIL, NO_DIE, DieMap
 
 if TYPE_CHECKING:
     from numpy.random import Generator

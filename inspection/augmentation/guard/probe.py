@@ -1,10 +1,11 @@
-"""A linear probe that tries to tell from statistics of the picture which class's policy made it.
+"""Linear probes that try to tell from statistics of the picture which class's policy made it.
 
-**What it sees.** Each base map has gone through every class's policy equally often. The probe scores each *picture alone*; only the
-comparison is made within a base map: of two views of the same wafer, does the one that class c's policy made score higher? That
-takes the differences between wafers, which are far larger than a trace, out of the count.
+Each base map has gone through every class's policy equally often. A probe scores each *picture by itself*; its score is compared twice.
 
-**Why that is fair to symmetries.** When a class turns and the others do not, and the turned background is as likely as the background
+*Alone*: with the views of all other wafers, which is what a network sees. The differences between wafers hide a trace here.
+*Matched*: with the other classes' views of the same wafer only, which takes those differences out: what a far better probe might see.
+
+**Why both are fair to symmetries.** When a class turns and the others do not, and the turned background is as likely as the background
 itself, the two views of a wafer can be exchanged, so that *any* score of one picture is the higher one just as often: the area under
 the curve is one half. A score that also looked at the base map would see the turn, and flag what no network can see.
 
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.random import Generator
     from numpy.typing import NDArray
 
@@ -28,24 +31,27 @@ _FAR = 8.0  # standard deviations beyond which a statistic counts no further
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ProbeResult:
-    """What a probe found.
+class Areas:
+    """Areas under the curve of each class against the rest.
 
     Attributes
     ----------
-    areas : ndarray of shape (bases, classes)
-        Share of the pairs (own view, other class's view) of a base map in which the own one scores higher; ties count half.
+    by_base : ndarray of shape (bases, classes)
+        What each base map adds: the mean is the area, the spread between lots its error.
     null : ndarray of shape (permutations, classes)
-        Mean over the base maps with permuted labels.
-    pooled : ndarray of shape (classes,)
-        Area under the curve over all views at once: what can be told without comparing views of one wafer.
-    effects : ndarray of shape (p, classes)
-        How far each statistic of the class's views lies from the base maps' means, in its standard deviations.
+        Areas with permuted labels.
     """
 
-    areas: NDArray[np.float64]
+    by_base: NDArray[np.float64]
     null: NDArray[np.float64]
-    pooled: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbeResult:
+    """What the probes found; ``effects``, of shape (p, classes): how far each statistic is off, in its spread within base maps."""
+
+    alone: Areas
+    matched: Areas
     effects: NDArray[np.float64]
 
 
@@ -64,34 +70,43 @@ def cross_fit(
     permutations : int
     rng : Generator
         Draws the folds and the permutations.
+
+    Notes
+    -----
+    Both probes take the difference of means within base maps through the inverse of a covariance (linear discriminant analysis): the
+    matched one through that within base maps, the other through that of all views.
     """
     bases, classes, copies, p = statistics.shape
-    each = classes * copies
-    raw, x = _within_bases(statistics.reshape(bases, each, p))
+    rows = statistics.reshape(bases, classes * copies, p)
     fold = assign_folds(groups, folds, rng)
     signs = _signs(bases, classes, copies, permutations, rng)
+    within = _in_units(rows, rows - rows.mean(axis=1, keepdims=True))
+    overall = _in_units(rows, rows - rows.mean(axis=(0, 1)))
+    found = []
+    for x, compare in ((overall, _area_alone), (within, _area_matched)):
+        areas = np.empty((bases, signs.shape[2]))
+        for f, score in _scores(x, signs, fold):
+            areas[fold == f] = compare(score, signs[fold == f])
+        found.append(Areas(areas[:, :classes], areas[:, classes:].mean(axis=0).reshape(permutations, classes)))
+    effects = np.einsum("bvp,bvc->pc", within, signs[:, :, :classes], optimize=True) / (bases * copies)
+    return ProbeResult(found[0], found[1], effects.astype(np.float64))
 
+
+def _scores(x: NDArray[np.float32], signs: NDArray[np.float32], fold: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Each fold with the scores (bases of it, views, columns) of a probe that was fitted on the others."""
+    p, count = x.shape[2], int(fold.max()) + 1
+    target = signs - signs.mean(axis=1, keepdims=True)
     grams, sums = [], []
-    for f in range(fold.max() + 1):
+    for f in range(count):
         inside = x[fold == f].reshape(-1, p)
         grams.append(inside.T @ inside)
-        sums.append(inside.T @ signs[fold == f].reshape(len(inside), -1))
+        sums.append(inside.T @ target[fold == f].reshape(len(inside), -1))
     gram, total = np.sum(grams, axis=0), np.sum(sums, axis=0)
-    areas = np.empty((bases, signs.shape[2]))
-    alone = np.empty((bases, each, classes), np.float32)
-    for f in range(fold.max() + 1):
+    for f in range(count):
         inner = (gram - grams[f]).astype(np.float64)
         inner[np.diag_indices(p)] += RIDGE * np.diag(inner) + 1e-3
         weight = np.linalg.solve(inner, (total - sums[f]).astype(np.float64))
-        areas[fold == f] = _areas(x[fold == f] @ weight.astype(np.float32), signs[fold == f])
-        alone[fold == f] = raw[fold == f] @ weight[:, :classes].astype(np.float32)
-    label = np.repeat(np.arange(classes), copies)
-    return ProbeResult(
-        areas=areas[:, :classes],
-        null=areas[:, classes:].mean(axis=0).reshape(permutations, classes),
-        pooled=np.array([_pooled(alone[:, label == c, c], alone[:, label != c, c]) for c in range(classes)]),
-        effects=total[:, :classes].astype(np.float64) / (bases * copies),
-    )
+        yield f, x[fold == f] @ weight.astype(np.float32)
 
 
 def assign_folds(groups: NDArray[np.integer], folds: int, rng: Generator) -> NDArray[np.int64]:
@@ -107,15 +122,12 @@ def assign_folds(groups: NDArray[np.integer], folds: int, rng: Generator) -> NDA
     return fold[lot]
 
 
-def _within_bases(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The statistics in units of their spread within base maps, and the same less their base map's mean; labels play no part."""
-    middle = rows.mean(axis=(0, 1))
-    x = rows - rows.mean(axis=1, keepdims=True)
+def _in_units(rows: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The deviations ``x`` of ``rows`` in units of their spread; 0 where there is none. Labels play no part."""
     spread = np.sqrt((x * x).mean(axis=(0, 1)))
-    constant = spread <= 1e-6 * (1 + np.abs(middle))  # float noise is no spread
-    spread[constant] = np.inf
+    spread[spread <= 1e-6 * (1 + np.abs(rows).mean(axis=(0, 1)))] = np.inf  # float noise is no spread
     x /= spread
-    return (rows - middle) / spread, np.clip(x, -_FAR, _FAR, out=x)
+    return np.clip(x, -_FAR, _FAR, out=x)
 
 
 def _signs(bases: int, classes: int, copies: int, permutations: int, rng: Generator) -> NDArray[np.float32]:
@@ -127,23 +139,42 @@ def _signs(bases: int, classes: int, copies: int, permutations: int, rng: Genera
     return one_hot.transpose(0, 2, 1, 3).reshape(bases, len(label), -1).astype(np.float32)
 
 
-def _areas(scores: NDArray[np.float32], signs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Area under the curve within each base map, shape (bases, columns)."""
+def _ranks(scores: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
     from scipy.stats import rankdata  # noqa: PLC0415  (imported when used)
 
-    each = scores.shape[1]
     # Equal views must tie: a product of matrices rounds equal rows differently.
     unit = scores.std(axis=(0, 1)) + 1e-12
-    ranks = rankdata(np.rint(scores * (1e4 / unit)), axis=1)
-    own = signs.sum(axis=1)
-    area: NDArray[np.float64] = ((ranks * signs).sum(axis=1) - own * (own + 1) / 2) / (own * (each - own))
+    ranks: NDArray[np.float64] = rankdata(np.rint(scores * (1e4 / unit)), axis=axis)
+    return ranks
+
+
+def _area_matched(scores: NDArray[np.float32], signs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Area within each base map, shape (bases, columns); inputs of shape (bases, views, columns)."""
+    own, each = signs.sum(axis=1), scores.shape[1]
+    area: NDArray[np.float64] = ((_ranks(scores, 1) * signs).sum(axis=1) - own * (own + 1) / 2) / (own * (each - own))
     return area
 
 
-def _pooled(own: NDArray[np.float32], others: NDArray[np.float32]) -> float:
-    """Area under the curve of ``own`` against ``others``, any shapes."""
-    from scipy.stats import rankdata  # noqa: PLC0415  (imported when used)
+def _area_alone(scores: NDArray[np.float32], signs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What each base map adds to the area over all views of these base maps, shape (bases, columns): DeLong's placements, by base map.
 
-    ranks = rankdata(np.concatenate((own.ravel(), others.ravel())))
-    area = ranks[: own.size].sum() - own.size * (own.size + 1) / 2
-    return float(area / (own.size * others.size))
+    References
+    ----------
+    N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997.
+    """
+    bases, each, columns = scores.shape
+    flat, own = scores.reshape(-1, columns), signs.reshape(-1, columns) > 0
+    ranks = _ranks(flat[None], 1)[0]
+    found = np.empty((bases, columns))
+    base = np.repeat(np.arange(bases), each)
+    for c in range(columns):
+        mine = own[:, c]
+        n, m = np.count_nonzero(mine), np.count_nonzero(~mine)
+        among = _ranks(flat[mine, c][None, :, None], 1).ravel()
+        above = (ranks[mine, c] - among) / m  # share of the others' views below each own one
+        amidst = _ranks(flat[~mine, c][None, :, None], 1).ravel()
+        below = 1 - (ranks[~mine, c] - amidst) / n  # share of the own views above each other one
+        area = above.mean()
+        off = np.bincount(base[mine], above - area, bases) / n + np.bincount(base[~mine], below - area, bases) / m
+        found[:, c] = area + bases * off
+    return found

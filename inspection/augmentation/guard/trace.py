@@ -14,7 +14,7 @@ import numpy as np
 from inspection.augmentation.guard.contract import draw_views
 from inspection.augmentation.guard.probe import cross_fit
 from inspection.augmentation.guard.statistics import residual_statistics, statistic_names
-from inspection.augmentation.guard.verdict import Call, ClassCall, Limits, judge_areas, overall
+from inspection.augmentation.guard.verdict import Call, ClassCall, Limits, judge, overall
 from inspection.views.renderer import CHANNELS
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 class Effort:
     """How much is looked at: base maps of the first look (twice as many each next one), copies of each by each class."""
 
-    maps: int = 500
+    maps: int = 300
     looks: int = 3
-    copies: int = 2
+    copies: int = 1
     folds: int = 5
     permutations: int = 20
 
@@ -63,7 +63,7 @@ class TraceTest:
     @property
     def failed(self) -> tuple[ClassTrace, ...]:
         """The classes that left a trace, the plainest first."""
-        return tuple(sorted((c for c in self.classes if c.call.call == "fail"), key=lambda c: -c.call.area))
+        return tuple(sorted((c for c in self.classes if c.call.call == "fail"), key=lambda c: -c.call.matched.area))
 
     @property
     def missing(self) -> int:
@@ -95,7 +95,9 @@ def trace_test(
         if overall([call.call for call, _ in calls.values()]) != "cannot tell":
             break
     columns = statistic_names(_channel_names(views.shape[-1]))
-    traces = tuple(ClassTrace(names[c], call, _telling(probe, columns) if call.call == "fail" else ()) for c, (call, probe) in sorted(calls.items()))
+    traces = tuple(
+        ClassTrace(names[c], call, _telling(probe, columns) if call.call == "fail" else ()) for c, (call, probe) in sorted(calls.items())
+    )
     return TraceTest(name, overall([t.call.call for t in traces]), used, max(0, used - bases.real), look, traces)
 
 
@@ -114,9 +116,9 @@ def step_down(statistics: NDArray[np.float32], groups: NDArray[np.int64], effort
     calls: Calls = {}
     while True:
         found = cross_fit(statistics[:, left], groups, folds=effort.folds, permutations=effort.permutations, rng=rng)
-        judged = judge_areas(found.areas, found.null, groups, limits)
+        judged = judge(found, groups, limits)
         calls |= {c: (judged[i], found.effects[:, i]) for i, c in enumerate(left)}
-        worst = max(left, key=lambda c: calls[c][0].area)
+        worst = max(left, key=lambda c: (calls[c][0].call == "fail", calls[c][0].matched.area))
         if calls[worst][0].call != "fail" or len(left) == 2:
             return calls
         left.remove(worst)
@@ -132,7 +134,7 @@ def _nearer_to_plain(
     off = []
     for c in (0, 1):
         pair = np.concatenate((untouched, statistics[:, c : c + 1]), axis=1)
-        off.append(cross_fit(pair, bases.groups[:used], folds=effort.folds, permutations=0, rng=rng).areas[:, 1])
+        off.append(cross_fit(pair, bases.groups[:used], folds=effort.folds, permutations=0, rng=rng).matched.by_base[:, 1])
     gap = off[0] - off[1]
     if abs(gap.mean()) < 3 * gap.std() / np.sqrt(used):
         return calls

@@ -1,7 +1,11 @@
 """From areas under the curve to a verdict: clean, fail, or cannot tell and how many maps are missing. Pure.
 
-Bounds are one-sided. *Fail* needs the lower bound of a class above ``.5 + delta`` with the error shared out over all classes, looks and
-tests (Bonferroni), so that a clean policy is called a failure in at most ``error`` of all guards. *Clean* needs the upper bounds of all
+Each class has two areas (see ``probe``): *alone* may reach ``.5 + delta``. *Matched*, where a view is compared with views of the same wafer,
+may reach what that comes to when the wafers' own differences, ``EXPLAINED`` times as large as those between views of one wafer, are taken
+out: .70 for a delta of .05. A trace beyond it is hidden from a simple probe by the wafers' variety, and from a good one perhaps not.
+
+Bounds are one-sided. *Fail* needs the lower bound of a class above ``.5 + delta`` with the error shared out over all classes, looks, tests and
+both areas (Bonferroni), so that a clean policy is called a failure in at most ``error`` of all guards. *Clean* needs the upper bounds of all
 classes below it; since every one of them has to hold, that error is shared out over the looks and not over the classes.
 """
 
@@ -15,8 +19,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from inspection.augmentation.guard.probe import Areas, ProbeResult
+
 Call = Literal["clean", "fail", "cannot tell"]
 MOST_MISSING = 1_000_000
+EXPLAINED = 4.0
+"""How much larger than the spread between views of one wafer the spread between wafers is that a good probe may explain away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +45,54 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassCall:
-    """One class against the rest: area, its bounds, the call, the base maps still missing for one, the permutation p-value."""
+class Interval:
+    """An area with its one-sided bounds, and how often permuted labels reach as much."""
 
     area: float
     low: float
     high: float
-    call: Call
-    missing: int
     p_value: float
 
 
-def judge_areas(areas: NDArray[np.float64], null: NDArray[np.float64], groups: NDArray[np.integer], limits: Limits) -> list[ClassCall]:
-    """Call each class.
+@dataclass(frozen=True, slots=True)
+class ClassCall:
+    """One class against the rest: both areas, the call, and the base maps still missing for one."""
 
-    Parameters
-    ----------
-    areas : ndarray of shape (bases, classes), in [0, 1]
-        Area under the curve within each base map.
-    null : ndarray of shape (permutations, classes)
-        Mean areas with permuted labels.
-    groups : ndarray of shape (bases,)
-        The lot of each base map.
+    alone: Interval
+    matched: Interval
+    call: Call
+    missing: int = 0
 
-    Notes
-    -----
+
+def matched_bound(delta: float) -> float:
+    """The largest matched area that is no trace: ``Phi(sqrt(1 + EXPLAINED^2) * Phi^-1(.5 + delta))``, both normal with equal spread."""
+    from scipy.stats import norm  # noqa: PLC0415  (imported when used)
+
+    return float(norm.cdf(np.hypot(1.0, EXPLAINED) * norm.ppf(0.5 + delta)))
+
+
+def judge(found: ProbeResult, groups: NDArray[np.integer], limits: Limits) -> list[ClassCall]:
+    """Call each class; ``groups``, of shape (bases,), is the lot of each base map."""
+    alone = _judge(found.alone, groups, limits, 0.5 + limits.delta)
+    matched = _judge(found.matched, groups, limits, matched_bound(limits.delta))
+    return [
+        ClassCall(a, m, overall([call_a, call_m]), max(missing_a, missing_m))
+        for (a, call_a, missing_a), (m, call_m, missing_m) in zip(alone, matched, strict=True)
+    ]
+
+
+def _judge(areas: Areas, groups: NDArray[np.integer], limits: Limits, bound: float) -> list[tuple[Interval, Call, int]]:
+    """Interval, call and missing base maps of each class.
+
     The standard error is the larger of that between lots and that of the null. The null's is larger for a clean policy: every two folds
-    have learnt from one another, which the spread between lots does not show. Fewer than two lots leave the null's.
+    have learnt from one another, which the spread between lots does not show.
     """
     from scipy.stats import norm  # noqa: PLC0415  (imported when used)
 
-    bases, classes = areas.shape
-    mean, error = areas.mean(axis=0), np.maximum(_between_lots(areas, groups), null.std())
-    z_low = float(norm.isf(limits.error / (limits.tests * limits.looks * classes)))
+    bases, classes = areas.by_base.shape
+    mean, error = areas.by_base.mean(axis=0), np.maximum(_between_lots(areas.by_base, groups), areas.null.std())
+    z_low = float(norm.isf(limits.error / (2 * limits.tests * limits.looks * classes)))
     z_high = float(norm.isf(limits.error / limits.looks))
-    bound = 0.5 + limits.delta
     calls = []
     for c in range(classes):
         low, high = float(mean[c] - z_low * error[c]), float(mean[c] + z_high * error[c])
@@ -79,8 +100,8 @@ def judge_areas(areas: NDArray[np.float64], null: NDArray[np.float64], groups: N
         z, gap = (z_low, mean[c] - bound) if mean[c] > bound else (z_high, bound - mean[c])
         needed = bases * (z * error[c] / max(gap, 1e-6)) ** 2
         missing = 0 if call != "cannot tell" else int(min(max(1, np.ceil(needed) - bases), MOST_MISSING))
-        p_value = float((1 + np.count_nonzero(null.ravel() >= mean[c])) / (1 + null.size))
-        calls.append(ClassCall(float(mean[c]), max(0.0, low), min(1.0, high), call, missing, p_value))
+        p_value = float((1 + np.count_nonzero(areas.null.ravel() >= mean[c])) / (1 + areas.null.size))
+        calls.append((Interval(float(mean[c]), max(0.0, low), min(1.0, high), p_value), call, missing))
     return calls
 
 
