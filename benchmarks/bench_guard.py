@@ -12,6 +12,7 @@ import argparse
 import os
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     Image = NDArray[np.uint8]
     Artefact = Callable[[Image, float, Generator], Image]
 
-WEAK, MIDDLE, STRONG = range(3)
+ARCHIVE = Path("wm811k") / "wm811k_dev.npz"
 
 
 def rounded(image: NDArray) -> Image:
@@ -199,16 +200,13 @@ class Planted:
         return self.inner.plain(base)
 
 
-def die_maps(data: Path, wanted: int, seed: int) -> tuple[ViewPolicy, Bases] | None:
+def die_maps(path: Path, wanted: int, seed: int) -> tuple[ViewPolicy, Bases]:
     """WM-811K's normal wafers, blocks of 25 rows as lots, under the policy of params.yaml."""
-    path = data / "wm811k" / "wm811k_dev.npz"
-    if not path.is_file():
-        return None
     params = load()
-    archive = np.load(path)
+    archive = archive_of(path)
     names = [str(c) for c in archive["classes"]]
     taxonomy = choose(names, params.classes)
-    pixels, offsets, shapes = _ARCHIVE.setdefault(str(path), (archive["pixels"], archive["offsets"], archive["shapes"]))
+    pixels, offsets, shapes = archive["pixels"], archive["offsets"], archive["shapes"]
     rng = np.random.default_rng(seed)
     chosen = rng.choice(np.flatnonzero(archive["label"] == names.index("none")), wanted, replace=False)
     maps = [DieMap(info=WaferInfo(), status=pixels[offsets[i] : offsets[i + 1]].reshape(shapes[i])) for i in chosen]
@@ -216,7 +214,10 @@ def die_maps(data: Path, wanted: int, seed: int) -> tuple[ViewPolicy, Bases] | N
     return PolicyViews(policy_for(taxonomy, params.augment), taxonomy.names, params.tile.dies.size_px), bases
 
 
-_ARCHIVE: dict[str, Any] = {}
+@lru_cache
+def archive_of(path: Path) -> dict[str, NDArray]:
+    with np.load(path) as archive:
+        return dict(archive)
 
 
 def points(wanted: int, seed: int) -> tuple[ViewPolicy, Bases]:
@@ -256,7 +257,7 @@ def guard(policy: ViewPolicy, bases: Bases, seed: int, planted: Planted | None =
     started = time.perf_counter()
     effort = Effort()
     rng = np.random.default_rng([seed, 99])
-    test = trace_test("neutral", policy, bases, effort, Limits(0.05, tests=2, looks=effort.looks), rng)
+    test = trace_test("neutral", policy, bases, effort, Limits(0.05, looks=effort.looks), rng)
     seconds = time.perf_counter() - started
     failed = [c.name for c in test.failed]
     area = max(c.call.matched.area for c in test.classes)
@@ -273,6 +274,34 @@ def share(values: list[bool]) -> str:
     return f"{sum(values)}/{len(values)}"
 
 
+def clean_row(made: Callable[[int], Any], seeds: range) -> None:
+    outcomes = [guard(*made(seed), seed) for seed in seeds]
+    if outcomes:
+        calls = [o.call for o in outcomes]
+        print(
+            f"  {'clean policy':18} {'':6} false alarms {share([c == 'fail' for c in calls])}, cannot tell "
+            f"{share([c == 'cannot tell' for c in calls])}, largest area {max(o.area for o in outcomes):.3f}, "
+            f"{np.median([o.seconds for o in outcomes]):.1f} s",
+            flush=True,
+        )
+
+
+def planted_row(made: Callable[[int], Any], seeds: range, name: str, artefact: Artefact | None, setting: float) -> None:
+    outcomes = []
+    for seed in seeds:
+        policy, bases = made(seed)
+        planted = Planted(policy, seed % len(policy.classes), name, artefact, setting)
+        outcomes.append(guard(planted, bases, seed, planted))
+    if outcomes:
+        print(
+            f"  {name:18} {setting:6g} {share([o.call == 'fail' for o in outcomes]):>6} "
+            f"{share([o.right_class for o in outcomes]):>6} {share([o.right_operation for o in outcomes]):>6} "
+            f"{share([o.call == 'cannot tell' for o in outcomes]):>6}  {min(o.area for o in outcomes):.3f} "
+            f"{np.median([o.seconds for o in outcomes]):5.1f}",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
@@ -285,11 +314,11 @@ def main() -> None:
     parser.add_argument("--kept-aside", action="store_true", help="the artefacts that the issue does not list")
     given = parser.parse_args()
     wanted = Effort().maps << (Effort().looks - 1)
-    sources: dict[str, Callable[[int], Any]] = {
-        "dies": lambda seed: die_maps(given.data, wanted, seed),
-        "points": lambda seed: points(wanted, seed),
-    }
-    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    sources: dict[str, Callable[[int], Any]] = {"points": lambda seed: points(wanted, seed)}
+    if (given.data / ARCHIVE).is_file():
+        sources = {"dies": lambda seed: die_maps(given.data / ARCHIVE, wanted, seed), **sources}
+    else:
+        print(f"No archive at {given.data / ARCHIVE}: die maps are left out (--data names another folder).")
     strengths = range(3) if given.strength == "all" else [("weak", "middle", "strong").index(given.strength)]
     for source, made in sources.items():
         if given.source not in (source, "both"):
@@ -297,41 +326,10 @@ def main() -> None:
         print(
             f"\n{source}: artefact, strength, caught, class named, operation named, cannot tell, least area, seconds of the test (median)"
         )
-        clean = []
-        for seed in range(given.first_seed, given.first_seed + given.clean):
-            found = made(seed)
-            if found is None:
-                print(f"  no archive below {given.data}: left out")
-                break
-            clean.append(guard(*found, seed))
-        if clean:
-            calls = [o.call for o in clean]
-            print(
-                f"  {'clean policy':18} {'':6} false alarms {share([c == 'fail' for c in calls])}, cannot tell "
-                f"{share([c == 'cannot tell' for c in calls])}, largest area {max(o.area for o in clean):.3f}, "
-                f"{np.median([o.seconds for o in clean]):.1f} s",
-                flush=True,
-            )
+        clean_row(made, range(given.first_seed, given.first_seed + given.clean))
         for name, (artefact, settings) in (KEPT_ASIDE if given.kept_aside else LISTED).items():
-            if given.only not in (None, name):
-                continue
-            for strength in strengths:
-                outcomes = []
-                for seed in seeds:
-                    found = made(seed)
-                    if found is None:
-                        break
-                    policy, bases = found
-                    planted = Planted(policy, seed % len(policy.classes), name, artefact, settings[strength])
-                    outcomes.append(guard(planted, bases, seed, planted))
-                if outcomes:
-                    print(
-                        f"  {name:18} {settings[strength]:6g} {share([o.call == 'fail' for o in outcomes]):>6} "
-                        f"{share([o.right_class for o in outcomes]):>6} {share([o.right_operation for o in outcomes]):>6} "
-                        f"{share([o.call == 'cannot tell' for o in outcomes]):>6}  {min(o.area for o in outcomes):.3f} "
-                        f"{np.median([o.seconds for o in outcomes]):5.1f}",
-                        flush=True,
-                    )
+            for strength in strengths if given.only in (None, name) else ():
+                planted_row(made, range(given.first_seed, given.first_seed + given.seeds), name, artefact, settings[strength])
 
 
 if __name__ == "__main__":

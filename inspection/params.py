@@ -111,7 +111,7 @@ class Guard(Section):
 
     delta: float = Field(default=0.05, gt=0, lt=0.5)
     error: float = Field(default=0.05, gt=0, lt=0.5)
-    maps: int = Field(default=300, ge=20)
+    maps: int = Field(default=400, ge=20)
     looks: PositiveInt = 3
     copies: PositiveInt = 1
 

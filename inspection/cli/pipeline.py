@@ -130,10 +130,15 @@ def show_guard(result: dict[str, Any]) -> None:
     """The verdict, and each class's AUC in each test."""
     for test in result["tests"]:
         rows = [
-            [row["class"], f"{row['area']:.3f}", f"{row['low']:.3f} .. {row['high']:.3f}", row["call"], row.get("operation", "")]
+            [
+                row["class"],
+                *(f"{row[k]['area']:.3f} ({row[k]['low']:.3f} .. {row[k]['high']:.3f})" for k in ("alone", "matched")),
+                row["call"],
+            ]
             for row in test["classes"]
         ]
-        console.table(f"{test['name']}: {test['base_maps']} maps", ("class", "AUC", "interval", "call", "left by"), rows)
+        columns = ("class", "AUC picture by picture", "on the same wafer", "call")
+        console.table(f"{test['name']}: {test['base_maps']} maps", columns, rows)
     console.table("guard", ("verdict",), [[result["words"]], *([[result["page"]]] if result["page"] else [])])
 
 

@@ -76,7 +76,9 @@ def guard(
     bases = neutral_bases(maps, normal, split.loc[rows, "group"].to_numpy(), wanted, rng)
     recipe = params.tile.points if any(isinstance(m, DefectMap) for m in maps) else params.tile.dies
     views = PolicyViews(policy_for(taxonomy, examined.augment), taxonomy.names, recipe.size_px)
-    found, tried = examine(views, bases, effort, params.guard.delta, params.guard.error, params.base.seed, report)
+    found, tried = examine(
+        views, bases, effort, params.guard.delta, params.guard.error, params.base.seed, on_signatures=views.on_signatures, told=report
+    )
     content = found.to_dict()
     page = workspace.data / "guard" / PAGE
     if policy is None:
@@ -113,6 +115,12 @@ class PolicyViews:
         """What the class may meet; nuisances act on points only."""
         met = tuple(name for name, key in NUISANCES.items() if getattr(self._policy, key) > 0)
         return (*met, SYMMETRY) if self._policy.symmetries[label] else met
+
+    @property
+    def on_signatures(self) -> bool:
+        """Whether an operation acts on a signature's own points, so that neutral maps do not show it."""
+        known = {*NUISANCES, SYMMETRY}
+        return any(set(self.operations(label)) - known for label in range(len(self.classes)))
 
     def view(self, base: WaferMap, label: int, rng: Generator, without: frozenset[str] = NOTHING) -> NDArray[np.uint8]:
         """One view, shape (size_px, size_px, 3)."""

@@ -80,7 +80,15 @@ class Examination:
 
 
 def examine(
-    policy: ViewPolicy, bases: Bases, effort: Effort, delta: float, error: float, seed: int, told: Told = lambda *_: None
+    policy: ViewPolicy,
+    bases: Bases,
+    effort: Effort,
+    delta: float,
+    error: float,
+    seed: int,
+    *,
+    on_signatures: bool = False,
+    told: Told = lambda *_: None,
 ) -> tuple[Examination, dict[str, Bases]]:
     """Run every test on ``policy``.
 
@@ -90,6 +98,8 @@ def examine(
         Neutral maps in random order, as many as the last look may take.
     effort : Effort
     delta, error : as of ``Limits``
+    on_signatures : bool
+        Whether the policy has operations that act on a signature's own points: only then signatures are planted and tried, too.
     seed : int
         The same seed, policy and maps give the same examination.
 
@@ -98,7 +108,9 @@ def examine(
     The examination, and the base maps of each test by its name
     """
     rng = np.random.default_rng(seed)
-    tried = {NEUTRAL: bases, SIGNATURE: planted_bases(bases, rng)}
+    tried = {NEUTRAL: bases}
+    if on_signatures:
+        tried[SIGNATURE] = planted_bases(bases, rng)
     limits = Limits(delta, error, tests=len(tried), looks=effort.looks)
     tests, blames = [], {}
     for name, maps in tried.items():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from inspection.augmentation.guard.verdict import matched_bound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from inspection.augmentation.guard.contract import ViewPolicy
     from inspection.augmentation.guard.examination import Examination
     from inspection.augmentation.guard.neutral import Bases
+    from inspection.augmentation.guard.verdict import Interval
 
 TEMPLATE = "guard.html.j2"
 EXHIBITS = 3
@@ -37,7 +40,9 @@ def render_page(title: str, found: Examination, policy: ViewPolicy, bases: dict[
         for trace in test.failed
     ]
     text = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(text).render(title=title, found=found, evidence=evidence, delta=delta, bar=_bar)
+    return environment.from_string(text).render(
+        title=title, found=found, evidence=evidence, delta=delta, matched_limit=matched_bound(delta), bar=_bar
+    )
 
 
 def _pictures(policy: ViewPolicy, bases: Bases, name: str, failed: list[str], seed: int) -> list[dict[str, str]]:
@@ -70,11 +75,11 @@ def _picture(view: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode("ascii")
 
 
-def _bar(call: Any) -> dict[str, str]:
-    """Where an area and its bounds lie on a bar from .4 to 1, in per cent."""
+def _bar(found: Interval, limit: float) -> dict[str, str]:
+    """Where an area, its bounds and the limit lie on a bar from .4 to 1, in per cent."""
 
     def place(area: float) -> float:
         return 100 * (min(max(area, 0.4), 1.0) - 0.4) / 0.6
 
-    low, high = place(call.low), place(call.high)
-    return {"left": f"{low:.1f}", "width": f"{max(high - low, 0.5):.1f}", "at": f"{place(call.area):.1f}"}
+    low, high = place(found.low), place(found.high)
+    return {"left": f"{low:.1f}", "width": f"{max(high - low, 0.5):.1f}", "at": f"{place(found.area):.1f}", "limit": f"{place(limit):.1f}"}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-RIDGE = 0.03
+RIDGE = 0.1
 """Share of each statistic's variance that is added to it: keeps the fit calm where statistics say the same."""
 _FAR = 8.0  # standard deviations beyond which a statistic counts no further
 

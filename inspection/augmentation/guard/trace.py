@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Effort:
     """How much is looked at: base maps of the first look (twice as many each next one), copies of each by each class."""
 
-    maps: int = 300
+    maps: int = 400
     looks: int = 3
     copies: int = 1
     folds: int = 5

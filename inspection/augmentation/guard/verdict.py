@@ -1,12 +1,12 @@
 """From areas under the curve to a verdict: clean, fail, or cannot tell and how many maps are missing. Pure.
 
-Each class has two areas (see ``probe``): *alone* may reach ``.5 + delta``. *Matched*, where a view is compared with views of the same wafer,
-may reach what that comes to when the wafers' own differences, ``EXPLAINED`` times as large as those between views of one wafer, are taken
-out: .70 for a delta of .05. A trace beyond it is hidden from a simple probe by the wafers' variety, and from a good one perhaps not.
+Each class has two areas (see ``probe``). *Alone* may reach ``.5 + delta``. *Matched*, where a view is compared with views of the same
+wafer, may reach what that comes to when the wafers' own differences, ``EXPLAINED`` times as large as those between views of one wafer,
+are taken out: .70 for a delta of .05. A larger one is hidden from a simple probe by the wafers' variety, from a good one perhaps not.
 
-Bounds are one-sided. *Fail* needs the lower bound of a class above ``.5 + delta`` with the error shared out over all classes, looks, tests and
-both areas (Bonferroni), so that a clean policy is called a failure in at most ``error`` of all guards. *Clean* needs the upper bounds of all
-classes below it; since every one of them has to hold, that error is shared out over the looks and not over the classes.
+Bounds are one-sided. *Fail* needs the lower bound of a class above its limit, with the error shared out over all classes, looks, tests
+and both areas (Bonferroni), so that a clean policy is called a failure in at most ``error`` of all guards. *Clean* needs the upper
+bounds of all classes below; since every one of them has to hold, that error is not shared out.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _judge(areas: Areas, groups: NDArray[np.integer], limits: Limits, bound: flo
     bases, classes = areas.by_base.shape
     mean, error = areas.by_base.mean(axis=0), np.maximum(_between_lots(areas.by_base, groups), areas.null.std())
     z_low = float(norm.isf(limits.error / (2 * limits.tests * limits.looks * classes)))
-    z_high = float(norm.isf(limits.error / limits.looks))
+    z_high = float(norm.isf(limits.error))
     calls = []
     for c in range(classes):
         low, high = float(mean[c] - z_low * error[c]), float(mean[c] + z_high * error[c])
