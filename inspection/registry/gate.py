@@ -66,8 +66,8 @@ def judge(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, marg
         lenient.append("the augmentation guard was not run")
     elif not guard_passed(guard):
         override = candidate.get("guard_override")
-        weight, told = (noted, f"; overridden: {str(override)[:200]}") if override else (refused, "")
-        weight.append(f"the augmentation guard did not pass: {str(guard)[:200]}{told}")
+        told = f"; overridden: {str(override)[:200]}" if override else ""
+        (noted if override else refused).append(f"the augmentation guard did not pass: {str(guard)[:200]}{told}")
     return Verdict(not refused, tuple(refused or noted))
 
 
