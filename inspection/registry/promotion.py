@@ -64,7 +64,7 @@ def register(
         guard=guard, guard_override=override, report=report,
     )  # fmt: skip
     detail = {"version": version.version, "run_id": version.run_id, "bundle_sha256": sha256, "reason": reason}
-    detail |= {"guard": guard, "guard_override": override} if override else {}
+    detail |= {"guard": str(guard), "guard_override": override} if override else {}
     with store.write() as connection:
         audit.append(connection, actor=actor, action="register", subject=f"{MODEL} {version.version}", detail=detail)
     return version

@@ -7,6 +7,6 @@
 ``probe``       a linear probe, compared within base maps, with its permutation null
 ``verdict``     area under the curve -> clean, fail or cannot tell, and how many maps are missing
 ``trace``       the test itself: which classes leave a trace (``blame``: through which operation)
-``votes``       does a policy alone move a trained model's vote
-``page``        guard.json and the page with the evidence
+``examination`` every test of one policy, and its verdict in words
+``page``        the page with the evidence
 """

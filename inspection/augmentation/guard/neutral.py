@@ -65,7 +65,7 @@ def neutral_bases(maps: Sequence[WaferMap], normal: NDArray[np.bool_], lots: NDA
     _, group = np.unique(lots[chosen], return_inverse=True)
     drawn: list[WaferMap] = []
     if len(real) < wanted:
-        dies = _law([m.defects / max(1, np.count_nonzero(m.status != NO_DIE)) for m in real if isinstance(m, DieMap)], USUAL_DIES)
+        dies = _law([m.defects / max(1, int(np.count_nonzero(m.status != NO_DIE))) for m in real if isinstance(m, DieMap)], USUAL_DIES)
         points = _law([m.defects / m.info.diameter_mm**2 for m in real if isinstance(m, DefectMap)], USUAL_PER_MM2)
         for i in rng.integers(0, len(maps), wanted - len(real)):
             template = maps[i]

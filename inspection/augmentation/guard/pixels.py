@@ -142,26 +142,26 @@ def count_pixels(image: NDArray[np.uint8], smoothed: NDArray[np.uint8], zone: ND
     out[at] = values[0] / pixels
     at += 1
     for b in range(16):
-        inside = 0
-        for v in range(max(1, 16 * b), min(254, 16 * b + 15) + 1):
-            inside += values[v]
+        inside = np.int64(0)
+        for value in range(max(1, 16 * b), min(254, 16 * b + 15) + 1):
+            inside += values[value]
         out[at] = inside / pixels
         at += 1
     out[at] = values[255] / pixels
     at += 1
     for divisor in (2, 4, 8, 16):
-        inside = 0
-        for v in range(divisor, 255, divisor):
-            inside += values[v]
+        inside = np.int64(0)
+        for value in range(divisor, 255, divisor):
+            inside += values[value]
         out[at] = inside / pixels
         at += 1
     distinct, total, squares, largest = 0, 0.0, 0.0, 0
-    for v in range(256):
-        if values[v]:
+    for value in range(256):
+        if values[value]:
             distinct += 1
-            largest = v
-            total += v * values[v]
-            squares += v * v * values[v]
+            largest = value
+            total += value * values[value]
+            squares += value * value * values[value]
     mean = total / pixels
     out[at] = distinct
     out[at + 1] = mean
