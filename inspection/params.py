@@ -216,6 +216,20 @@ class Augment(Section):
         return value
 
 
+class Guard(Section):
+    """The guard against traces of the class: an area under the curve (AUC) up to .5 + ``delta`` is no trace.
+
+    ``error``: at most this share of clean policies is called a failure, over all classes, looks and tests. ``maps`` neutral maps are taken
+    for the first look, twice as many for each next one, at most ``looks``; each goes ``copies`` times through every class's policy.
+    """
+
+    delta: float = Field(default=0.05, gt=0, lt=0.5)
+    error: float = Field(default=0.05, gt=0, lt=0.5)
+    maps: int = Field(default=400, ge=20)
+    looks: PositiveInt = 3
+    copies: PositiveInt = 1
+
+
 class Train(Section):
     """The network and its training.
 
@@ -300,6 +314,7 @@ class Params(Section):
     split: Split = Split()
     balance: Balance = Balance()
     augment: Augment = Augment()
+    guard: Guard = Guard()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     baselines: Baselines = Baselines()

@@ -18,6 +18,7 @@ its steps 1 and 2 are drawn: itself, and so many copies, the same at every draw.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -179,7 +180,9 @@ class Policy:
                 allowed &= self.symmetries[partner[1]]
         if isinstance(wafer, DefectMap):
             turn = None if own is None else draw_turn(allowed, own)
-            wafer = disturb_points(wafer if turn is None else turn_points(wafer, turn), self.nuisance, self._background(wafer), rng)
+            if turn is not None and own is not None:
+                wafer = turn_points(wafer, turn, partial(draw_turn, allowed, own))
+            wafer = disturb_points(wafer, self.nuisance, self._background(wafer), rng)
             return Drawn(wafer, draw_turn(self.common, rng), shares)
         if "rotation" in self.die_symmetries & self.common:
             wafer = rotate_dies(wafer, float(rng.uniform(0, 2 * np.pi)))

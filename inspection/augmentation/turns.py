@@ -19,11 +19,15 @@ from inspection.wafer.maps import FAIL, NO_DIE, PASS
 from inspection.wafer.taxonomy import generated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.random import Generator
     from numpy.typing import NDArray
 
     from inspection.wafer.maps import DefectMap, DieMap
     from inspection.wafer.taxonomy import Symmetry, Taxonomy
+
+_TRIES = 16
 
 
 def draw_turn(allowed: frozenset[Symmetry], rng: Generator) -> NDArray[np.float64] | None:
@@ -48,16 +52,31 @@ def common_turns(taxonomy: Taxonomy) -> list[NDArray[np.float64]]:
     return [turn_matrix(k * 2 * np.pi / steps, mirrored=m) for m in mirrors for k in range(steps)]
 
 
-def turn_points(wafer: DefectMap, turn: NDArray[np.float64]) -> DefectMap:
+def turn_points(wafer: DefectMap, turn: NDArray[np.float64], again: Callable[[], NDArray[np.float64] | None]) -> DefectMap:
     """Turn the points by an orthogonal (2, 2) matrix and leave the dies where they are.
 
-    A point that leaves the inspected dies is left out: nobody would have seen it.
+    Parameters
+    ----------
+    wafer : DefectMap
+    turn : ndarray of shape (2, 2)
+    again : callable
+        Draws another turn of the same group, None = the identity. A point that leaves the inspected dies, where nobody would have seen it,
+        is turned by these until it is on one, so that a class that turns has as many points near the edge as one that does not: left
+        out, they gave the class away.
     """
     turned = wafer.xy_um @ turn.T
     grid = die_grid(wafer)
     if grid is None:
         return with_points(wafer, turned)
-    return with_points(wafer, turned[grid.holds(turned) | ~grid.holds(wafer.xy_um)])
+    lost = np.flatnonzero(grid.holds(wafer.xy_um) & ~grid.holds(turned))
+    for _ in range(_TRIES):
+        if not len(lost):
+            break
+        other = again()
+        turned[lost] = wafer.xy_um[lost] if other is None else wafer.xy_um[lost] @ other.T
+        lost = lost[~grid.holds(turned[lost])]
+    turned[lost] = wafer.xy_um[lost]
+    return with_points(wafer, turned)
 
 
 def rotate_dies(wafer: DieMap, angle_rad: float) -> DieMap:

@@ -22,6 +22,7 @@ COMMANDS = (
     pipeline.snapshot,
     pipeline.tile,
     pipeline.split,
+    pipeline.guard,
     pipeline.train,
     pipeline.evaluate,
     registry.register,

@@ -139,6 +139,31 @@ def split(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
     run_stage("split", workspace, as_json=json)
 
 
+def guard(
+    params: Annotated[Optional[Path], typer.Option(help="Another params.yaml whose policy is to be examined; nothing is written.")] = None,  # noqa: UP045
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Prove that the class cannot be told from what its augmentation leaves in the picture; exit code 1 when it can."""
+    run_stage("guard", workspace, as_json=json, shown=show_guard, policy=params, strict=True)
+
+
+def show_guard(result: dict[str, Any]) -> None:
+    """The verdict, and each class's AUC in each test."""
+    for test in result["tests"]:
+        rows = [
+            [
+                row["class"],
+                *(f"{row[k]['area']:.3f} ({row[k]['low']:.3f} .. {row[k]['high']:.3f})" for k in ("alone", "matched")),
+                row["call"],
+            ]
+            for row in test["classes"]
+        ]
+        columns = ("class", "AUC picture by picture", "on the same wafer", "call")
+        console.table(f"{test['name']}: {test['base_maps']} maps", columns, rows)
+    console.table("guard", ("verdict",), [[result["words"]], *([[result["page"]]] if result["page"] else [])])
+
+
 def train(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
     """Train the network; an interrupted run goes on where it stopped."""
     run_stage("train", workspace, as_json=json)

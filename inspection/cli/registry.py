@@ -12,9 +12,13 @@ from inspection.cli.stage import run_stage
 from inspection.errors import InputError
 
 
-def register(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
-    """Log the candidate in MLflow and register it as @candidate."""
-    run_stage("register", workspace, as_json=json)
+def register(
+    override_guard: Annotated[str, typer.Option(help="Why, although the guard did not pass; it stays on the model.")] = "",
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Log the candidate in MLflow and register it as @candidate, when the guard has passed."""
+    run_stage("register", workspace, as_json=json, override_guard=override_guard)
 
 
 def promote(

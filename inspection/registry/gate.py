@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from inspection.errors import bounded
+from inspection.errors import GateError, bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +35,9 @@ def judge(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, marg
     Parameters
     ----------
     candidate, champion : mapping
-        ``metrics`` (mapping with ``macro_f1`` in [0, 1]), ``lineage`` (mapping of text), ``guard`` (``pass``, ``fail`` or
-        None when the augmentation guard has not been run). ``champion`` is None for the first model.
+        ``metrics`` (mapping with ``macro_f1`` in [0, 1]), ``lineage`` (mapping of text), ``guard`` (``pass``, what failed, or
+        None when the augmentation guard has not been run), ``guard_override`` (the reason for which a person overrode a guard that
+        did not pass). ``champion`` is None for the first model.
     margin : float
         How far the candidate's macro-F1 may lie below the champion's, in [0, 1].
     profile : {"local", "production"}
@@ -45,7 +46,7 @@ def judge(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, marg
     Returns
     -------
     Verdict
-        A failed guard or a metric that is no number is refused in either profile.
+        A guard that did not pass and that nobody overrode, or a metric that is no number, is refused in either profile.
     """
     if not 0 <= margin <= 1:
         raise ValueError(f"margin: expected a share in [0, 1], got {margin}.")
@@ -63,9 +64,32 @@ def judge(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, marg
     guard = candidate.get("guard")
     if guard is None:
         lenient.append("the augmentation guard was not run")
-    elif guard != "pass":
-        refused.append(f"the augmentation guard did not pass: {str(guard)[:200]}")
+    elif not guard_passed(guard):
+        override = candidate.get("guard_override")
+        told = f"; overridden: {str(override)[:200]}" if override else ""
+        (noted if override else refused).append(f"the augmentation guard did not pass: {str(guard)[:200]}{told}")
     return Verdict(not refused, tuple(refused or noted))
+
+
+def guard_passed(guard: str) -> bool:
+    """Whether the guard's words are those of a pass."""
+    return guard.partition(":")[0] == "pass"
+
+
+def require_guard(guard: str | None, override: str) -> None:
+    """Refuse to register a model whose guard did not pass, unless ``override`` says why it may be registered all the same.
+
+    Raises
+    ------
+    GateError
+        With what the guard found and how to go on.
+    """
+    if guard is None or guard_passed(guard) or override.strip():
+        return
+    raise GateError(
+        f"Not registered: expected that the augmentation guard passes, got {guard[:1000]}. See guard/guard.html in the workspace's data "
+        "folder; correct the policy in params.yaml and train again, or register with --override-guard REASON, which stays on the model."
+    )
 
 
 def _compared(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, margin: float) -> list[tuple[str, Weight]]:

@@ -37,12 +37,18 @@ def register(
     params: Mapping[str, Any],
     lineage: Mapping[str, str],
     guard: str | None = None,
+    guard_override: str = "",
     report: Path | None = None,
 ) -> ModelVersion:
     """Register a bundle, keep a verified copy of it below ``bundles`` and write the audit row, once.
 
     ``registry`` makes the registry; it is not called (and MLflow not imported) when the audit log knows the bundle.
     The other parameters are those of ``Registry.register``.
+
+    Raises
+    ------
+    GateError
+        The guard did not pass, and ``guard_override`` gives no reason to register all the same.
     """
     if not bundle.is_dir():
         raise InputNotFoundError(f"Cannot register: expected a bundle's folder at {bundle}. Run `inspection evaluate`.")
@@ -51,10 +57,14 @@ def register(
     known = [entry for entry in _registrations(store) if entry.detail["bundle_sha256"] == sha256]
     if known:
         return ModelVersion(known[-1].detail["version"], known[-1].detail["run_id"], sha256, created=False)
+    gate.require_guard(guard, guard_override)
+    override = "" if guard is None or gate.guard_passed(guard) else guard_override
     version = registry().register(
-        bundle, actor=actor, reason=reason, metrics=metrics, params=params, lineage=lineage, guard=guard, report=report
-    )
+        bundle, actor=actor, reason=reason, metrics=metrics, params=params, lineage=lineage,
+        guard=guard, guard_override=override, report=report,
+    )  # fmt: skip
     detail = {"version": version.version, "run_id": version.run_id, "bundle_sha256": sha256, "reason": reason}
+    detail |= {"guard": str(guard), "guard_override": override} if override else {}
     with store.write() as connection:
         audit.append(connection, actor=actor, action="register", subject=f"{MODEL} {version.version}", detail=detail)
     return version

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODEL = "wafer-defects"
 CANDIDATE, CHAMPION = "candidate", "champion"
-_ACTOR, _REASON, _GUARD, _LINEAGE = "registered_by", "reason", "guard", "lineage."
+_ACTOR, _REASON, _GUARD, _OVERRIDE, _LINEAGE = "registered_by", "reason", "guard", "guard_override", "lineage."
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter for an alias that points nowhere, or no number
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -54,10 +54,11 @@ class VersionRecord:
     lineage: dict[str, str]
     guard: str | None
     aliases: tuple[str, ...]
+    guard_override: str | None = None
 
     def to_gate(self) -> dict[str, Any]:
         """As ``gate.judge`` takes it."""
-        return {"metrics": self.metrics, "lineage": self.lineage, "guard": self.guard}
+        return {"metrics": self.metrics, "lineage": self.lineage, "guard": self.guard, "guard_override": self.guard_override}
 
 
 class Registry:
@@ -85,6 +86,7 @@ class Registry:
         params: Mapping[str, Any],
         lineage: Mapping[str, str],
         guard: str | None = None,
+        guard_override: str = "",
         report: Path | None = None,
     ) -> ModelVersion:
         """Log a run and register ``bundle`` as the candidate; the same bundle again is the same version.
@@ -103,6 +105,8 @@ class Registry:
             ``snapshot_sha256``, ``params_sha256``, ``code_version`` and what else leads back to its making.
         guard : str, optional
             Verdict of the augmentation guard: ``pass`` or what failed; None when it was not run.
+        guard_override : str, optional
+            Why the bundle is registered although the guard did not pass.
         report : Path, optional
             File or folder with the evaluation's pages and pictures.
 
@@ -122,6 +126,7 @@ class Registry:
             return ModelVersion(known.version, known.run_id, sha256, created=False)
         tags = {SHA256: sha256, _ACTOR: actor, _REASON: reason}
         tags |= {_GUARD: guard} if guard is not None else {}
+        tags |= {_OVERRIDE: guard_override} if guard_override else {}
         tags |= {_LINEAGE + key: str(value) for key, value in lineage.items() if value}
         with self._engine("register the bundle"):
             root = None if self._uri.startswith("http") else self._artifact_root.resolve().as_uri()
@@ -163,6 +168,7 @@ class Registry:
             metrics=dict(run.data.metrics),
             lineage={k.removeprefix(_LINEAGE): v for k, v in tags.items() if k.startswith(_LINEAGE)},
             guard=tags.get(_GUARD),
+            guard_override=tags.get(_OVERRIDE),
             aliases=tuple(sorted(found.aliases)),
         )
 

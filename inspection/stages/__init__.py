@@ -1,12 +1,14 @@
 """The pipeline in order: one thin function per stage, parameters and paths in, a small report out.
 
 Operation (on the store): ``ingest validate snapshot`` and, with a champion, ``enqueue work alerts``.
-Training (on the frozen snapshot, called by DVC): ``materialise validate_snapshot tile split train evaluate``, then ``register promote``.
+Training (on the frozen snapshot, called by DVC): ``materialise validate_snapshot tile split guard train evaluate``,
+then ``register promote``.
 
 Every stage may be called again at any time: what is done is not done twice, and what was interrupted goes on.
 Rooms are wired together here and nowhere else; heavy imports stay inside the stage that needs them.
 """
 
+from inspection.stages.guarding import guard
 from inspection.stages.intake import history, ingest, quarantine_list, quarantine_release, quarantine_show, read_by, read_claims
 from inspection.stages.learning import (
     TRAINING_STAGES,
@@ -38,6 +40,7 @@ __all__ = [
     "enqueue",
     "evaluate",
     "export",
+    "guard",
     "history",
     "ingest",
     "materialise",

@@ -153,10 +153,14 @@ def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -
     return judge(workspace.data, params, report, lineage=_lineage(workspace))
 
 
-def register(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """data/bundle -> an MLflow run and a registered version @candidate; the report goes to reports/VERSION."""
+def register(workspace: Workspace, params: Params, *, report: Report = silent, override_guard: str = "") -> dict[str, Any]:
+    """data/bundle -> an MLflow run and a registered version @candidate; the report goes to reports/VERSION.
+
+    A guard that did not pass refuses it, unless ``override_guard`` says why not; the reason stays on the model.
+    """
     from inspection.registry.promotion import register as enter
     from inspection.scoring.bundle import read_bundle
+    from inspection.stages.guarding import verdict_of
 
     report(0, 0, "MLflow")
     bundle = workspace.data / "bundle"
@@ -172,6 +176,8 @@ def register(workspace: Workspace, params: Params, *, report: Report = silent) -
             metrics=json.loads((workspace.data / "metrics.json").read_text(encoding="utf-8")),
             params=params.model_dump(mode="json", by_alias=True, exclude={"taxonomy"}),
             lineage={k: str(v) for k, v in read_bundle(bundle).lineage.items()},
+            guard=verdict_of(workspace, params),
+            guard_override=override_guard,
             report=workspace.data / "report",
         )
     home = workspace.reports / version.version

@@ -9,6 +9,7 @@ from inspection import params as parameters
 from inspection.augmentation import nuisances
 from inspection.augmentation.turns import common_turns, draw_turn, rotate_dies, turn_points
 from inspection.simulator.products import PRODUCTS
+from inspection.wafer.die_grid import die_grid
 from inspection.wafer.maps import FAIL, NO_DIE, DefectMap, DieMap, WaferInfo, inside_wafer
 from inspection.wafer.taxonomy import choose
 
@@ -46,7 +47,7 @@ def test_common_turns_keep_every_label():
     assert len(common_turns(choose(["Normal", "Logo"], classes))) == 1
 
 
-def test_a_class_of_its_own_turns_the_points_and_only_inspected_ones_are_seen():
+def test_a_class_of_its_own_turns_the_points_and_what_leaves_the_dies_is_turned_again():
     partial = DefectMap(
         info=WaferInfo(),
         xy_um=np.array([[1.0, 1.0], [9.0, 2.0]]),
@@ -54,9 +55,26 @@ def test_a_class_of_its_own_turns_the_points_and_only_inspected_ones_are_seen():
         origin_um=(0.0, 0.0),
         dies=np.array([[0, 0], [-1, 0]]),
     )
-    quarter = turn_points(partial, np.array([[0.0, -1.0], [1.0, 0.0]]))  # to (-1, 1) and (-2, 9)
-    assert quarter.xy_um.tolist() == [[-1.0, 1.0]]
-    assert quarter.dies is partial.dies
+    quarter = np.array([[0.0, -1.0], [1.0, 0.0]])  # to (-1, 1) and (-2, 9), which nobody inspected
+    mirrored = np.diag([-1.0, 1.0])
+    turned = turn_points(partial, quarter, lambda: mirrored)
+    assert turned.xy_um.tolist() == [[-1.0, 1.0], [-9.0, 2.0]]
+    assert turned.dies is partial.dies
+    assert turn_points(partial, quarter, lambda: None).xy_um.tolist() == [[-1.0, 1.0], [9.0, 2.0]]
+    assert turn_points(partial, quarter, lambda: quarter).xy_um.tolist() == [[-1.0, 1.0], [9.0, 2.0]], "where it was, when no turn helps"
+
+
+@pytest.mark.parametrize("group", [{"rotation", "flip"}, {"quarter_turn", "flip"}, {"flip"}])
+def test_a_turned_background_is_as_dense_near_the_edge_as_one_that_is_not_turned(group):
+    product, rng = PRODUCTS[1], np.random.default_rng(3)
+    base = DefectMap(info=WaferInfo(), xy_um=np.zeros((0, 2)), pitch_um=product.pitch_um, origin_um=product.origin_um, dies=product.dies)
+    whole = nuisances.add_background(base, 20_000, rng)
+    for _ in range(10):
+        turn = draw_turn(frozenset(group), rng)
+        turned = whole if turn is None else turn_points(whole, turn, lambda: draw_turn(frozenset(group), rng))
+        assert turned.defects == whole.defects
+        assert np.allclose(np.hypot(*turned.xy_um.T), np.hypot(*whole.xy_um.T)), "each at its distance from the centre"
+        assert die_grid(whole).holds(turned.xy_um).all()
 
 
 def test_thinning_and_jitter_act_as_stated():

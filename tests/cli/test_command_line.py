@@ -22,12 +22,23 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
-    *("run", "simulate", "ingest", "validate", "snapshot", "tile", "split", "train", "evaluate", "register", "promote"),
+    *("run", "simulate", "ingest", "validate", "snapshot", "tile", "split", "guard", "train", "evaluate", "register", "promote"),
     *("classify", "worker", "alerts", "show", "pyramid", "model", "status", "history", "export"),
     *("quarantine list", "quarantine show", "quarantine release"),
 )
 ON_A_WORKSPACE = (
-    *("validate", "validate --from-snapshot", "ingest --from-snapshot", "snapshot", "tile", "split", "train", "evaluate", "register"),
+    *(
+        "validate",
+        "validate --from-snapshot",
+        "ingest --from-snapshot",
+        "snapshot",
+        "tile",
+        "split",
+        "guard",
+        "train",
+        "evaluate",
+        "register",
+    ),
     *("promote --reason better", "worker --until-empty", "alerts", "status"),
     *("history L1 W1", "export --lot L1 --out out", "quarantine list", "quarantine show 12", "quarantine release --all"),
 )
@@ -200,7 +211,8 @@ def test_no_question_starts_a_workspace(tmp_path: Path, at_once: Callable[..., D
 
 
 @pytest.mark.parametrize(
-    ("command", "first"), [("split", "--from-snapshot"), ("train", "split"), ("evaluate", "train"), ("register", "evaluate")]
+    ("command", "first"),
+    [("split", "--from-snapshot"), ("guard", "split"), ("train", "split"), ("evaluate", "train"), ("register", "evaluate")],
 )
 def test_a_stage_that_comes_too_early_says_what_comes_first(tmp_path: Path, at_once: Callable[..., Done], command: str, first: str) -> None:
     (tmp_path / "workspace").mkdir()

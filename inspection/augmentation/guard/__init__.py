@@ -1,0 +1,12 @@
+"""Proof that a policy leaves no trace of the class: ``design.md`` 5 and 6, as tests with a verdict.
+
+``contract``    what the guard sees of a policy: its views, and views with operations left out
+``neutral``     maps without a signature: normal wafers, simulated background where they are few
+``planted``     the same with a known signature drawn in
+``statistics``  residual statistics of a view (``pixels``: their compiled loops)
+``probe``       a linear probe, compared within base maps, with its permutation null
+``verdict``     area under the curve -> clean, fail or cannot tell, and how many maps are missing
+``trace``       the test itself: which classes leave a trace (``blame``: through which operation)
+``examination`` every test of one policy, and its verdict in words
+``page``        the page with the evidence
+"""

@@ -1,0 +1,85 @@
+"""The page of the guard: the verdict, the area of each class, and of each failure the pictures side by side. Needs no network."""
+
+from __future__ import annotations
+
+import base64
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from inspection.augmentation.guard.verdict import matched_bound
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from inspection.augmentation.guard.contract import ViewPolicy
+    from inspection.augmentation.guard.examination import Examination
+    from inspection.augmentation.guard.neutral import Bases
+    from inspection.augmentation.guard.verdict import Interval
+
+TEMPLATE = "guard.html.j2"
+EXHIBITS = 3
+SIDE_PX = 190
+
+
+def render_page(title: str, found: Examination, policy: ViewPolicy, bases: dict[str, Bases], delta: float, seed: int) -> str:
+    """The page as HTML; the same examination gives the same bytes."""
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (imported when used)
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    evidence = [
+        {
+            "test": test.name,
+            "trace": trace,
+            "blame": found.blames[test.name][trace.name],
+            "pictures": _pictures(policy, bases[test.name], trace.name, [t.name for t in test.failed], seed),
+        }
+        for test in found.tests
+        for trace in test.failed
+    ]
+    text = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(text).render(
+        title=title, found=found, evidence=evidence, delta=delta, matched_limit=matched_bound(delta), bar=_bar
+    )
+
+
+def _pictures(policy: ViewPolicy, bases: Bases, name: str, failed: list[str], seed: int) -> list[dict[str, str]]:
+    """Of some base maps: untouched, by the class's policy, by another's, and what the class's policy changed, made plain."""
+    label = policy.classes.index(name)
+    other = next((c for c, n in enumerate(policy.classes) if n not in failed), (label + 1) % len(policy.classes))
+    shown = []
+    for k, base in enumerate(bases.maps[:EXHIBITS]):
+        plain = policy.plain(base)
+        own = policy.view(base, label, np.random.default_rng([seed, k]))
+        others = policy.view(base, other, np.random.default_rng([seed, k]))
+        change = np.abs(own.astype(np.int16) - others).astype(np.float64)
+        seen = (255 * np.sqrt(change / max(change.max(), 1))).astype(np.uint8)
+        shown.append(
+            {
+                f"{name}'s view": _picture(own),
+                f"{policy.classes[other]}'s view": _picture(others),
+                "difference of the two": _picture(seen),
+                "untouched": _picture(plain),
+            }
+        )
+    return shown
+
+
+def _picture(view: NDArray[np.uint8]) -> str:
+    """The channels as blue, red and grey, enlarged without smoothing, as a data URI."""
+    colours = view[..., ::-1] if view.shape[-1] == 3 else view[..., :1]
+    scale = max(1, round(SIDE_PX / view.shape[0]))
+    png = cv2.imencode(".png", cv2.resize(np.ascontiguousarray(colours), None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST))[1]
+    return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode("ascii")
+
+
+def _bar(found: Interval, limit: float) -> dict[str, str]:
+    """Where an area, its bounds and the limit lie on a bar from .4 to 1, in per cent."""
+
+    def place(area: float) -> float:
+        return 100 * (min(max(area, 0.4), 1.0) - 0.4) / 0.6
+
+    low, high = place(found.low), place(found.high)
+    return {"left": f"{low:.1f}", "width": f"{max(high - low, 0.5):.1f}", "at": f"{place(found.area):.1f}", "limit": f"{place(limit):.1f}"}
