@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from inspection.settings import Workspace
 
-STAGES = ("ingest", "validate", "tile", "split", "train", "evaluate")
+STAGES = ("ingest", "validate", "tile", "split", "guard", "train", "evaluate")
 """The stages of ``dvc.yaml``, in an order that respects what each one needs."""
 
 _CONFIG = """\

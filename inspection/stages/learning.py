@@ -225,10 +225,21 @@ def _origin(workspace: Workspace) -> str:
 
 def _outcome(workspace: Workspace, name: str) -> dict[str, Any]:
     """The few numbers of a DVC stage that a person wants to see in the closing table."""
-    files = {"validate": "validation.json", "split": "split.json", "evaluate": "metrics.json"}
+    files = {"validate": "validation.json", "split": "split.json", "guard": "guard.json", "evaluate": "metrics.json"}
     path = workspace.data / files.get(name, "")
     if not path.is_file():
         return {}
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    wanted = ("wafers", "train", "validation", "test", "macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate")
+    wanted = (
+        "wafers",
+        "verdict",
+        "train",
+        "validation",
+        "test",
+        "macro_f1",
+        "macro_f1_low",
+        "macro_f1_high",
+        "escape_rate",
+        "overkill_rate",
+    )
     return {k: content[k] for k in wanted if k in content}
