@@ -230,16 +230,6 @@ def _outcome(workspace: Workspace, name: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    wanted = (
-        "wafers",
-        "verdict",
-        "train",
-        "validation",
-        "test",
-        "macro_f1",
-        "macro_f1_low",
-        "macro_f1_high",
-        "escape_rate",
-        "overkill_rate",
-    )
+    scores = ("macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate")
+    wanted = ("wafers", "verdict", "train", "validation", "test", *scores)
     return {k: content[k] for k in wanted if k in content}
