@@ -64,7 +64,7 @@ def _first_fault(data: bytes, spec: Spec, tokens: Tokens, parts: Parts) -> str:
 
 def _right(form: RowForm, values: NDArray[np.float64], begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which lines are one row of ``form`` each."""
-    long_enough = sizes >= form.least
+    long_enough = (sizes >= form.least) & (begins + form.least <= len(values))  # a part cut in a token counts words that have no value
     at, width = begins[long_enough], np.float64(form.at + form.tail)
     right = np.ones(len(at), dtype=np.bool_)
     for column in form.aligned:
