@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from small_networks import fit_one_step, logits_of, views_of
 
 from inspection import params
-from inspection.augmentation.policy import common_turns
+from inspection.augmentation.turns import common_turns
 from inspection.errors import ParamsError
 from inspection.models.symmetry import SquareGroup
 from inspection.views.renderer import turn_dies, turn_matrix

@@ -99,7 +99,7 @@ def stage_of(nodes: list[Node]) -> dict[int, Place | None]:
     for node in reversed(nodes):
         own = pixels(node.output) if is_map(node.output) else None
         after = [found[id(reader)] for reader in who.get(id(node.output), ())]
-        if isinstance(node.operation, keras.layers.ZeroPadding2D | keras.layers.Cropping2D):
+        if isinstance(node.operation, keras.layers.ZeroPadding2D | keras.layers.Cropping2D) and after[0] is not None:
             found[id(node)] = after[0]
             continue
         gives_back = own in {None, (1, 1)} and any(place not in {None, (1, 1)} for place in after)

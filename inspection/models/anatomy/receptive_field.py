@@ -2,8 +2,9 @@
 
 Each operation says which places of its input a range of places of its output reads (Araujo et al. 2019, "Computing receptive fields of
 convolutional neural networks"): a convolution or pooling with kernel k, dilation d, stride s and p pixels of padding before reads
-``[first * s - p, last * s - p + (k - 1) * d]``. Where branches meet, ranges are joined. Nothing is cut off at the view's border: the field
-may be larger than the view. Gates computed from a mean over the whole map (squeeze and excitation) are left out and reported.
+``[first * s - p, last * s - p + (k - 1) * d]``. Where branches meet, ranges are joined. The field is not cut off at the view's border, and
+may be larger than the view; what exists of it is cut off at the border of every map on the way, for padding holds nothing. Gates computed
+from a mean over the whole map (squeeze and excitation) are left out and reported.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class ReceptiveField:
         Size of the window in pixels of the view, not cut off at its border.
     window : pair of ranges
         Its first and last row and column; the view's own begin at 0.
+    seen : pair of ranges
+        What exists of the window. Unpadded steps may leave the view's last pixels unread.
     at : Place
         The place of the last map.
     last : Place
@@ -46,6 +49,7 @@ class ReceptiveField:
     rows: int
     cols: int
     window: Window
+    seen: Window
     at: Place
     last: Place
     gated: bool
@@ -61,13 +65,14 @@ def receptive_fields(model: keras.Model, at: Place | None = None) -> list[Recept
     for source in (node for node in nodes if not node.inputs):
         for end in _last_maps(nodes):
             place = at or (pixels(end)[0] // 2, pixels(end)[1] // 2)
-            window, gated = _seen(nodes, end, place, source)
-            if window is None:
+            window, gated = _seen(nodes, end, place, source, cut=False)
+            seen, _ = _seen(nodes, end, place, source, cut=True)
+            if window is None or seen is None:
                 continue
             if pixels(end) == pixels(source.output):
-                window = ((0, pixels(end)[0] - 1), (0, pixels(end)[1] - 1))
+                window = seen = ((0, pixels(end)[0] - 1), (0, pixels(end)[1] - 1))
             (top, bottom), (left, right) = window
-            fields.append(ReceptiveField(source.name, bottom - top + 1, right - left + 1, window, place, pixels(end), gated))
+            fields.append(ReceptiveField(source.name, bottom - top + 1, right - left + 1, window, seen, place, pixels(end), gated))
     return fields
 
 
@@ -83,8 +88,11 @@ def _last_maps(nodes: list[Node]) -> list[Any]:
     return list(found.values())
 
 
-def _seen(nodes: list[Node], end: Any, place: Place, source: Node) -> tuple[Window | None, bool]:
-    """The window of ``source`` that ``place`` of ``end`` reads, None when it reads nothing of it; and whether a gate was on the way."""
+def _seen(nodes: list[Node], end: Any, place: Place, source: Node, *, cut: bool) -> tuple[Window | None, bool]:
+    """The window of ``source`` that ``place`` of ``end`` reads, None when it reads nothing of it; and whether a gate was on the way.
+
+    ``cut``: at the border of every map.
+    """
     windows: dict[int, Window] = {id(end): ((place[0], place[0]), (place[1], place[1]))}
     gated = False
     for node in reversed(nodes):
@@ -96,6 +104,10 @@ def _seen(nodes: list[Node], end: Any, place: Place, source: Node) -> tuple[Wind
                 gated = True
                 continue
             read = _read(node, tensor, window)
+            if cut:
+                read = _cut(read, pixels(tensor))
+                if any(first > last for first, last in read):
+                    continue  # padding alone
             windows[id(tensor)] = _join(windows.get(id(tensor), read), read)
     return windows.get(id(source.output)), gated
 
@@ -135,6 +147,11 @@ def _slid(operation: Any, kernel: Sequence[int], size: Place, window: Window) ->
 def _both(along: Any, window: Window) -> Window:
     rows, cols = window
     return along(0, *rows), along(1, *cols)
+
+
+def _cut(window: Window, size: Place) -> Window:
+    rows, cols = ((max(first, 0), min(last, side - 1)) for (first, last), side in zip(window, size, strict=True))
+    return rows, cols
 
 
 def _join(a: Window, b: Window) -> Window:
