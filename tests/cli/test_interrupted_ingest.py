@@ -135,6 +135,7 @@ def clean(maps: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("moment", [{"claimed": 40}, {"claimed": FILES}, {"settled": 60}, {"settled": 400}], ids=str)
 @pytest.mark.parametrize("whom", ["the parent", "the group"])
 def test_a_killed_ingest_is_gone_on_with_and_its_numbers_say_so(

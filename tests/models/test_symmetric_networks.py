@@ -62,6 +62,7 @@ def differences(network, views):
     return [float(np.abs(logits_of(network, turned(views, turn)) - logits).max() / spread) for turn in EVERY_TURN]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("shared", SHARED)
 @pytest.mark.parametrize(
     ("size", "tile_px"), [(32, 16), pytest.param(70, 15, marks=pytest.mark.slow), pytest.param(75, 22, marks=pytest.mark.slow)]
