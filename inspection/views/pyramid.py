@@ -42,8 +42,8 @@ DENSE_SHARD_COLS = 8 * CHUNK_PX
 SPARSE_MOST = 2**20
 """Defects in one row of shards beyond which the dense way needs less memory."""
 SPARSE_HELD = 1_200_000
-"""The same for the pixels that a level holds until its row of shards is full. At .1 % of the pixels, at random, a raster of 12 GB gets there
-(1.8 million, 660 MB of memory in all), one of 3.2 GB does not (.9 million, 390 MB)."""
+"""The same for the pixels that a level holds until its row of shards is full. At .1 % of the pixels, at random, a raster of 12 GB gets
+there (1.8 million, 660 MB of memory in all), one of 3.2 GB does not (.9 million, 390 MB)."""
 BAND_BYTES = 12 * 2**20
 """About the size of a band of level 0 on the dense way; everything else follows from it."""
 Kind = Literal["counts", "values"]
