@@ -90,11 +90,6 @@ class SparseCascade:
                 self.complete(-(-end // 2), level + 1)
             self._next_row[level] = end
 
-    @property
-    def held(self) -> int:
-        """The most pixels that any level holds until its row of shards is full."""
-        return max(sum(len(place) for place, _, _ in waiting) for waiting in self._waiting)
-
     def _hand_out(self, level: int, place: NDArray[np.int64], sums: NDArray, peaks: NDArray) -> None:
         self.totals.add(level, int(sums.sum()), int(peaks.max()))
         if level in self.totals.overview:

@@ -41,9 +41,6 @@ costs as much as writing some hundred nearly empty chunks to it."""
 DENSE_SHARD_COLS = 8 * CHUNK_PX
 SPARSE_MOST = 2**20
 """Defects in one row of shards beyond which the dense way needs less memory."""
-SPARSE_HELD = 1_200_000
-"""The same for the pixels that a level holds until its row of shards is full. At .1 % of the pixels, at random, a raster of 12 GB gets
-there (1.8 million, 660 MB of memory in all), one of 3.2 GB does not (.9 million, 390 MB)."""
 BAND_BYTES = 12 * 2**20
 """About the size of a band of level 0 on the dense way; everything else follows from it."""
 Kind = Literal["counts", "values"]
@@ -146,8 +143,6 @@ def _build_sparse(stream: RasterStream, sidecar: Sidecar, folder: Path, progress
             if done // SPARSE_SHARD_PX[0] > before // SPARSE_SHARD_PX[0]:
                 waiting = 0
             cascade.complete(done)
-            if cascade.held > SPARSE_HELD:
-                raise _TooManyError(proven=False)
             if progress is not None:
                 progress(done, height)
     return Built("counts", defects, _upright(cascade.totals, stream), sink.writer)
