@@ -1,6 +1,6 @@
 """Where things run: settings of one machine, from ``INSPECTION_*`` environment variables only (secrets too).
 
-What changes a *result* is a parameter (``params.py``), not a setting.
+What changes a *result* is a parameter (``params.yaml``), not a setting.
 """
 
 from __future__ import annotations

@@ -1,0 +1,36 @@
+"""``params.yaml`` as frozen, typed sections: one per stage, unknown keys refused, parsed once at the door."""
+
+from __future__ import annotations
+
+from inspection.params.augment import Augment, ClassAugment, Nuisance
+from inspection.params.document import PACKAGED, ClassEntry, Params, load
+from inspection.params.intake import Base, Ingest, Recipe, Split, Tile, Validate
+from inspection.params.learning import Balance, Baselines, Guard, ModelName, Train
+from inspection.params.operation import Alert, Evaluate, Infer, Register
+from inspection.params.section import Section
+
+__all__ = [
+    "PACKAGED",
+    "Alert",
+    "Augment",
+    "Balance",
+    "Base",
+    "Baselines",
+    "ClassAugment",
+    "ClassEntry",
+    "Evaluate",
+    "Guard",
+    "Infer",
+    "Ingest",
+    "ModelName",
+    "Nuisance",
+    "Params",
+    "Recipe",
+    "Register",
+    "Section",
+    "Split",
+    "Tile",
+    "Train",
+    "Validate",
+    "load",
+]
