@@ -50,7 +50,7 @@ def inspection(*words: object, cwd: Path, columns: int = 60) -> Done:
     """Run the command as a user would, in a terminal's worth of a narrow pipe."""
     env = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": str(columns)}
     command = [sys.executable, "-m", "inspection.cli", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=600)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def in_checkout(checkout: Path, *words: str) -> str:
     env = os.environ | {"PYTHONPATH": str(checkout), "PATH": path, "DVC_NO_ANALYTICS": "1"}
     env["DVC_SITE_CACHE_DIR"] = str(checkout.parent / "dvc-site")
     command = [sys.executable, "-m", *words]
-    done = subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, (words, done.stdout[-3000:], done.stderr[-3000:])
     return done.stdout
 

@@ -162,7 +162,7 @@ def test_the_command_says_the_same_to_a_person_and_a_program(tmp_path: Path, wor
     def run(*words: object) -> subprocess.CompletedProcess[str]:
         env = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
         command = [sys.executable, "-m", "inspection.cli", "export", "--workspace", workspace.root, *words]
-        return subprocess.run(list(map(str, command)), cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(list(map(str, command)), cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=600)
 
     done = run("--lot", "L1", "--out", tmp_path / "out", "--version", "1.8", "--json")
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "140"}
     command = [sys.executable, "-m", "inspection.cli", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=600)
 
 
 def asked(*words: object, cwd: Path) -> dict:

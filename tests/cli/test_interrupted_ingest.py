@@ -52,7 +52,7 @@ def started(maps: Path, workspace: Path) -> Process:
 
 
 def finished(process: Process) -> dict[str, Any]:
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     answer: dict[str, Any] = json.loads(out)
     parts = [answer[key] for key in ("new", "resumed", "known", "quarantined_files")]

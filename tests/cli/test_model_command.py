@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def inspection(*words: object, cwd: Path, columns: int = 130) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": str(columns)}
     command = [sys.executable, "-m", "inspection.cli", "model", *map(str, words)]
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert list(cwd.iterdir()) == [], "a question leaves nothing behind"
     assert done.returncode == 0, done.stderr
     return done

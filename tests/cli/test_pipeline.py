@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 LOTS, WAFERS = 16, 8
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 PROMPT_S = 45.0
 """An interrupted run may finish the training step in hand and save; on two busy cores that takes some seconds."""
 

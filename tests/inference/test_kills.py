@@ -61,7 +61,7 @@ def campaign(store, folder, seed, kills):
         process.communicate()
         interrupted += StoreLedger(store).unfinished() > 0
     last = start(folder)
-    _, err = last.communicate(timeout=120)
+    _, err = last.communicate(timeout=600)
     assert last.returncode == 0, err
     check(store, payloads)
     return interrupted
