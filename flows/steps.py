@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 
 from inspection import console, stages
 from inspection.errors import EngineError
+from inspection.stages.place import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Step = dict[str, Any]
 """``{"stage": str, "seconds": float, "result": dict}``: plain JSON, no result is ever pickled."""
 
-shown: ContextVar[Shown] = ContextVar("shown", default=lambda _stage: nullcontext(console.silent))
+shown: ContextVar[Shown] = ContextVar("shown", default=lambda _stage: nullcontext(silent))
 """How progress is shown: a callable from a stage's name to a context that yields ``report(done, total, text)``."""
 
 

@@ -30,10 +30,6 @@ _TELLING = 10
 stderr = Console(stderr=True, highlight=False)
 
 
-def silent(_done: int, _total: int, _text: str) -> None:
-    """A report that nobody reads."""
-
-
 @contextmanager
 def reporting(title: str) -> Iterator[Report]:
     """A progress bar on a terminal; elsewhere a plain line every few seconds, so that logs stay short."""

@@ -68,9 +68,7 @@ def alerts(
 
         place = stages.open_workspace(workspace)
         stages.require_workspace(place)
-        result = stages.alerts(
-            place, stages.params_of(place), report=console.silent, acknowledge=acknowledge, close=close, owner=owner, comment=comment
-        )
+        result = stages.alerts(place, stages.params_of(place), acknowledge=acknowledge, close=close, owner=owner, comment=comment)
         if json:
             console.answer(result, as_json=True, title="alerts")
         else:

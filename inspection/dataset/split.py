@@ -53,18 +53,6 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def split(
-    lots: NDArray[np.str_],
-    rows: NDArray[np.integer],
-    sources: NDArray[np.str_],
-    labels: NDArray[np.integer],
-    params: Split,
-    rng: np.random.Generator,
-) -> NDArray[np.str_]:
-    """The parts of `plan`, without its notes."""
-    return plan(lots, rows, sources, labels, params, rng).parts
-
-
 def plan(
     lots: NDArray[np.str_],
     rows: NDArray[np.integer],
