@@ -67,8 +67,8 @@ def _run(data: Path, folder: Path, way: str, seed: int, epochs: int | None) -> d
         metrics = json.loads((place.data / "metrics.json").read_text(encoding="utf-8"))
         row = {key: metrics[key] for key in KEPT if key in metrics} | {"train_s": seconds["train"]}
         result.write_text(json.dumps(row, indent=1), encoding="utf-8")
-    row: dict[str, float] = json.loads(result.read_text(encoding="utf-8"))
-    return row
+    kept: dict[str, float] = json.loads(result.read_text(encoding="utf-8"))
+    return kept
 
 
 def _print(way: str, seed: int, row: dict[str, float]) -> None:
