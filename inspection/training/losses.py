@@ -36,11 +36,8 @@ import numpy as np
 
 from inspection.errors import InputError
 from inspection.models.backend import keras
-from inspection.models.head import HeadKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
     from inspection.params import Train
@@ -50,55 +47,56 @@ _LEAST = 1e-7
 
 
 def loss_of(
-    params: Train, counts: NDArray[np.integer], kind: HeadKind = HeadKind.one_pattern, wafers: int | None = None
+    params: Train, counts: NDArray[np.integer], membership: ArrayLike | None = None, wafers: int | None = None
 ) -> keras.losses.Loss:
-    """The loss that ``params`` ask for, on logits.
+    """The loss that ``params`` ask for, from labels and logits of the classes, both of shape (n, k).
 
     Parameters
     ----------
     params : Train
     counts : ndarray of shape (k,), int
-        How often each class is drawn (each pattern, where they combine).
-    kind : HeadKind
-        Labels are shares that sum to 1 (``one_pattern``), or each in [0, 1] by itself (``combined``).
+        How often each class is drawn.
+    membership : k rows of p flags, optional
+        Which patterns each class has, for a sigmoid head that learns each pattern by itself; None = a softmax over the classes. The unit
+        matrix where the labels are patterns themselves, several of which may hold.
     wafers : int, optional
-        Draws in all. Needed to balance patterns that combine, since ``counts`` does not sum to it.
+        Draws in all; default: the sum of ``counts``. It is another one where several labels hold at once.
 
     Returns
     -------
     keras.losses.Loss
-        Keras's own cross-entropy where nothing is balanced.
+        Keras's own cross-entropy for a softmax where nothing is balanced.
 
     Raises
     ------
     InputError
-        Patterns that combine are to be balanced without a possible number of ``wafers``.
+        Fewer ``wafers`` than those that show one pattern.
     """
     counts = np.asarray(counts, np.int64)
-    plain = params.class_weight_beta == params.focal_gamma == params.logit_adjustment == 0
-    if kind is HeadKind.combined:
-        if plain:
-            return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=params.label_smoothing)
-        if wafers is None or wafers < counts.max(initial=0):
-            raise InputError(
-                f"Cannot balance patterns that combine: expected the number of draws, at least {counts.max(initial=0)}, got {wafers}. "
-                "Pass it beside the counts of the patterns."
-            )
-        both = np.stack([counts, wafers - counts], axis=1)  # present, absent: two classes for each pattern
-        weights = np.stack([class_weights(pair, params.class_weight_beta) for pair in both]) if len(both) else both.astype(np.float64)
-        odds = [np.subtract(*log_shares(*pair)) for pair in zip(both, weights, strict=True)]
-        return BalancedBinaryCrossentropy(
-            weights[:, 0],
-            weights[:, 1],
-            params.logit_adjustment * np.array(odds),
-            gamma=params.focal_gamma,
-            label_smoothing=params.label_smoothing,
+    if membership is None:
+        if params.class_weight_beta == params.focal_gamma == params.logit_adjustment == 0:
+            return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=params.label_smoothing)
+        weights = class_weights(counts, params.class_weight_beta)
+        added = params.logit_adjustment * log_shares(counts, weights)
+        return BalancedCrossentropy(weights, added, gamma=params.focal_gamma, label_smoothing=params.label_smoothing)
+    present = counts @ np.asarray(membership, np.int64)
+    total = int(counts.sum()) if wafers is None else wafers
+    if total < present.max(initial=0):
+        raise InputError(
+            f"Cannot balance patterns that combine: expected at least as many draws as show one pattern ({present.max()}), got {total}. "
+            "Pass the number of all draws."
         )
-    if plain:
-        return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=params.label_smoothing)
-    weights = class_weights(counts, params.class_weight_beta)
-    added = params.logit_adjustment * log_shares(counts, weights)
-    return BalancedCrossentropy(weights, added, gamma=params.focal_gamma, label_smoothing=params.label_smoothing)
+    both = np.stack([present, total - present], axis=1)  # present and absent: two classes for each pattern
+    weighted = [class_weights(pair, params.class_weight_beta) for pair in both]
+    odds = [np.subtract(*log_shares(pair, weights)) for pair, weights in zip(both, weighted, strict=True)]
+    return BalancedPatternCrossentropy(
+        membership,
+        [weights[0] for weights in weighted],
+        [weights[1] for weights in weighted],
+        params.logit_adjustment * np.array(odds),
+        gamma=params.focal_gamma,
+        label_smoothing=params.label_smoothing,
+    )
 
 
 def class_weights(counts: NDArray[np.integer], beta: float) -> NDArray[np.float64]:
@@ -185,18 +183,20 @@ class BalancedCrossentropy(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(package="inspection")
-class BalancedBinaryCrossentropy(keras.losses.Loss):
-    """Weighted, focal, logit-adjusted cross-entropy of a sigmoid for each pattern, the mean over the patterns.
+class BalancedPatternCrossentropy(keras.losses.Loss):
+    """Weighted, focal, logit-adjusted cross-entropy of a sigmoid for each pattern, the sum over the patterns.
 
-    As `BalancedCrossentropy` for the two classes "present" and "absent" of each pattern: a wafer with label y costs y of the one and
-    1 - y of the other.
+    As `BalancedCrossentropy` for the two classes "present" and "absent" of each pattern. The sum, since with nothing balanced it is the
+    negative log likelihood of the whole combination.
 
     Parameters
     ----------
-    present, absent : k floats
+    membership : k rows of p flags
+        Which patterns each class has.
+    present, absent : p floats
         Weights of a pattern that is there, and of one that is not.
-    added : k floats
-        To the logits, in the loss only.
+    added : p floats
+        To the logits of the patterns, in the loss only.
     gamma : float
         >= 0; 0 = cross-entropy.
     label_smoothing : float
@@ -204,26 +204,30 @@ class BalancedBinaryCrossentropy(keras.losses.Loss):
 
     Notes
     -----
-    Called with labels (n, k) in [0, 1] and logits (n, k); gives (n,) before the reduction.
+    Called with labels (n, k) and logits (n, k) of the classes; gives (n,) before the reduction. A wafer shows a pattern by as much as its
+    label is of classes that have it. The logit of a class is the sum of those of its patterns, from which these are found again.
     """
 
     def __init__(
-        self, present: ArrayLike, absent: ArrayLike, added: ArrayLike, *, gamma: float = 0.0, label_smoothing: float = 0.0,
-        name: str = "balanced_binary_crossentropy", **kwargs: Any,
+        self, membership: ArrayLike, present: ArrayLike, absent: ArrayLike, added: ArrayLike, *, gamma: float = 0.0,
+        label_smoothing: float = 0.0, name: str = "balanced_pattern_crossentropy", **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(name=name, **kwargs)
+        self.membership = np.asarray(membership, np.int64).tolist()
         self.present, self.absent, self.added = _floats(present), _floats(absent), _floats(added)
         self.gamma, self.label_smoothing = float(gamma), float(label_smoothing)
+        self._of_classes = _floats(np.linalg.pinv(np.asarray(membership, np.float64)).T)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The cost of each wafer."""
-        logits = y_pred + _like(self.added, y_pred)
+        shown = keras.ops.matmul(y_true, _like(self.membership, y_true))
+        logits = keras.ops.matmul(y_pred, _like(self._of_classes, y_pred)) + _like(self.added, y_pred)
         there, not_there = self._cost(logits), self._cost(-logits)
         other = 0.5 * self.label_smoothing
         present = (1.0 - other) * there + other * not_there
         absent = (1.0 - other) * not_there + other * there
-        cost = y_true * _like(self.present, y_pred) * present + (1.0 - y_true) * _like(self.absent, y_pred) * absent
-        return keras.ops.mean(cost, axis=-1)
+        cost = shown * _like(self.present, y_pred) * present + (1.0 - shown) * _like(self.absent, y_pred) * absent
+        return keras.ops.sum(cost, axis=-1)
 
     def _cost(self, logits: Any) -> Any:
         """``(1 - p) ** gamma * -log p`` of p = sigmoid(logits); both logarithms are exact for any logit."""
@@ -232,13 +236,14 @@ class BalancedBinaryCrossentropy(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         """Settings for saving."""
-        settings = {"present": self.present, "absent": self.absent, "added": self.added}
+        settings = {"membership": self.membership, "present": self.present, "absent": self.absent, "added": self.added}
         return {**super().get_config(), **settings, "gamma": self.gamma, "label_smoothing": self.label_smoothing}
 
 
-def _floats(values: ArrayLike | Sequence[float]) -> list[float]:
+def _floats(values: ArrayLike) -> list[Any]:
+    """Plain numbers, which can be saved."""
     return np.asarray(values, np.float64).tolist()
 
 
-def _like(values: list[float], tensor: Any) -> Any:
+def _like(values: list[Any], tensor: Any) -> Any:
     return keras.ops.convert_to_tensor(values, dtype=tensor.dtype)

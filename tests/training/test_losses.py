@@ -125,18 +125,17 @@ def test_the_effective_number_is_the_published_one_between_its_two_limits():
 @QUICK
 @given(counts=COUNTS, seed=SEEDS, lam=SHARE, combined=st.booleans())
 def test_a_mixed_wafer_costs_the_mixture_of_what_its_parts_cost(counts, seed, lam, combined):
-    from inspection.models.head import HeadKind
     from inspection.training.losses import loss_of
 
     k = len(counts)
     logits, _ = case(k, seed)
     rng = np.random.default_rng(seed)
     one, other = (np.eye(k, dtype=np.float32)[rng.integers(k, size=5)] for _ in range(2))
-    kind = HeadKind.combined if combined else HeadKind.one_pattern
+    membership = np.eye(k) if combined else None
     if combined:
         one, other = (rng.integers(0, 2, (5, k)).astype(np.float32) for _ in range(2))
     params = train(label_smoothing=0.1, focal_gamma=1.5, class_weight_beta=0.99, logit_adjustment=1.0)
-    loss = loss_of(params, np.array(counts), kind, wafers=40_000)
+    loss = loss_of(params, np.array(counts), membership, wafers=40_000)
     mixed = cost(loss, np.float32(lam) * one + np.float32(1 - lam) * other, logits)
     assert mixed == pytest.approx(lam * cost(loss, one, logits) + (1 - lam) * cost(loss, other, logits), rel=1e-4, abs=1e-5)
 
@@ -146,7 +145,7 @@ def test_a_mixed_wafer_costs_the_mixture_of_what_its_parts_cost(counts, seed, la
 def test_focal_and_weights_agree_with_keras_where_it_has_them(seed, gamma):
     import keras
 
-    from inspection.training.losses import BalancedBinaryCrossentropy, BalancedCrossentropy
+    from inspection.training.losses import BalancedCrossentropy, BalancedPatternCrossentropy
 
     logits, labels = case(4, seed)
     logits = logits / 4  # Keras clips probabilities at 1e-7
@@ -157,8 +156,8 @@ def test_focal_and_weights_agree_with_keras_where_it_has_them(seed, gamma):
     )
     hard = (labels > 0.3).astype(np.float32)
     theirs = keras.losses.BinaryFocalCrossentropy(apply_class_balancing=True, alpha=0.3, gamma=gamma, from_logits=True)
-    ours = BalancedBinaryCrossentropy(np.full(4, 0.3), np.full(4, 0.7), np.zeros(4), gamma=gamma)
-    assert cost(ours, hard, logits) == pytest.approx(cost(theirs, hard, logits), rel=1e-3, abs=1e-6)
+    ours = BalancedPatternCrossentropy(np.eye(4), np.full(4, 0.3), np.full(4, 0.7), np.zeros(4), gamma=gamma)
+    assert cost(ours, hard, logits) / 4 == pytest.approx(cost(theirs, hard, logits), rel=1e-3, abs=1e-6)
 
 
 @QUICK
@@ -166,24 +165,40 @@ def test_focal_and_weights_agree_with_keras_where_it_has_them(seed, gamma):
 def test_each_part_at_nothing_is_binary_cross_entropy_for_patterns_that_combine(counts, seed, smoothing):
     import keras
 
-    from inspection.models.head import HeadKind
     from inspection.training.losses import loss_of
 
     k = len(counts)
     logits, labels = case(k, seed)
     plain = cost(keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing), labels, logits)
-    off = loss_of(train(label_smoothing=smoothing), np.array(counts), HeadKind.combined)
+    off = loss_of(train(label_smoothing=smoothing), np.array(counts), np.eye(k), wafers=40_000)
     # Present in just half of the wafers: nothing to adjust, nothing to weigh.
     params = train(label_smoothing=smoothing, logit_adjustment=1.0, class_weight_beta=0.99)
-    half = loss_of(params, np.array(counts), HeadKind.combined, wafers=2 * max(counts)) if len(set(counts)) == 1 else off
-    same = loss_of(params, np.full(k, 7), HeadKind.combined, wafers=14)
-    for loss in (off, half, same):
-        assert cost(loss, labels, logits) == pytest.approx(plain, rel=1e-4, abs=1e-5)
+    half = loss_of(params, np.full(k, counts[0]), np.eye(k), wafers=2 * counts[0])
+    for loss in (off, half):
+        assert cost(loss, labels, logits) / k == pytest.approx(plain, rel=1e-4, abs=1e-5)
+
+
+@QUICK
+@given(seed=SEEDS, smoothing=SHARE)
+def test_classes_that_combine_patterns_cost_what_their_patterns_cost(seed, smoothing):
+    """Labels and logits of classes in, the loss of their patterns out; a class is as likely as all its patterns, and no other, together."""
+    from inspection.training.losses import loss_of
+
+    membership = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 1]])
+    counts = np.array([500, 40, 30, 20, 10, 5])
+    z, _ = case(3, seed)
+    _, labels = case(6, seed)
+    params = train(label_smoothing=smoothing, focal_gamma=1.0, class_weight_beta=0.99, logit_adjustment=1.0)
+    by_pattern = loss_of(params, counts @ membership, np.eye(3), wafers=counts.sum())
+    got = cost(loss_of(params, counts, membership), labels, z @ membership.T)
+    assert got == pytest.approx(cost(by_pattern, labels @ membership, z), rel=1e-3, abs=1e-4)
+    plain = cost(loss_of(train(), counts, membership), np.eye(6, dtype=np.float32)[:5], z @ membership.T)
+    sign = np.where(membership[:5] == 1, 1, -1)
+    assert plain == pytest.approx(np.logaddexp(0, -sign * z.astype(np.float64)).sum(axis=1), rel=1e-3, abs=1e-4)
 
 
 def test_present_and_absent_of_a_pattern_are_two_classes_of_the_softmax_loss():
     """A sigmoid of z is a softmax of (z, 0): weights, focus and adjustment must be those of two classes, for each pattern by itself."""
-    from inspection.models.head import HeadKind
     from inspection.training.losses import loss_of
 
     params = train(label_smoothing=0.1, focal_gamma=2.0, class_weight_beta=0.999, logit_adjustment=0.7)
@@ -198,18 +213,16 @@ def test_present_and_absent_of_a_pattern_are_two_classes_of_the_softmax_loss():
         )
         for k, n in enumerate(counts)
     ]
-    combined = loss_of(params, counts, HeadKind.combined, wafers=wafers)
-    assert cost(combined, labels, logits) == pytest.approx(np.mean(per_pattern, axis=0), rel=1e-4)
+    combined = loss_of(params, counts, np.eye(3), wafers=wafers)
+    assert cost(combined, labels, logits) == pytest.approx(np.sum(per_pattern, axis=0), rel=1e-4)
 
 
-def test_patterns_that_combine_need_the_number_of_draws():
+def test_fewer_draws_than_show_one_pattern_are_refused():
     from inspection.errors import InputError
-    from inspection.models.head import HeadKind
     from inspection.training.losses import loss_of
 
-    for wafers in (None, 9):
-        with pytest.raises(InputError, match=r"at least 10, got"):
-            loss_of(train(focal_gamma=1.0), np.array([10, 2]), HeadKind.combined, wafers)
+    with pytest.raises(InputError, match=r"show one pattern \(10\), got 9"):
+        loss_of(train(focal_gamma=1.0), np.array([10, 2]), np.eye(2), wafers=9)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.99, 1.0])
@@ -266,24 +279,22 @@ def gradient_in_training(loss, labels, logits):
 @pytest.mark.parametrize("combined", [False, True])
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_gradients_are_those_of_finite_differences(combined, gamma):
-    from inspection.models.head import HeadKind
-    from inspection.training.losses import BalancedBinaryCrossentropy, loss_of
+    from inspection.training.losses import loss_of
 
     counts = np.array([2_000, 150, 11, 400])
     logits, labels = case(4, 11, wafers=6)
     params = train(label_smoothing=0.05, focal_gamma=gamma, class_weight_beta=0.995, logit_adjustment=1.0)
-    loss = loss_of(params, counts, HeadKind.combined if combined else HeadKind.one_pattern, wafers=2_561)
+    loss = loss_of(params, counts, np.eye(4) if combined else None)
 
     def exact(z):
         if not combined:
             return reference(labels, z, np.array(loss.weights), np.array(loss.added), gamma, 0.05)
-        assert isinstance(loss, BalancedBinaryCrossentropy)
         out = np.zeros(len(z))
         for c in range(4):  # each pattern as two classes, proven equal above
             two = np.stack([z[:, c], np.zeros(len(z))], axis=1)
             label = np.stack([labels[:, c], 1 - labels[:, c]], axis=1)
             weights = np.array([loss.present[c], loss.absent[c]])
-            out += reference(label, two, weights, np.array([loss.added[c], 0.0]), gamma, 0.05) / 4
+            out += reference(label, two, weights, np.array([loss.added[c], 0.0]), gamma, 0.05)
         return out
 
     step = 1e-5
@@ -298,14 +309,13 @@ def test_gradients_are_those_of_finite_differences(combined, gamma):
 @pytest.mark.slow
 @pytest.mark.parametrize("combined", [False, True])
 def test_gradients_of_hopeless_and_of_perfect_wafers_are_finite(combined):
-    from inspection.models.head import HeadKind
     from inspection.training.losses import loss_of
 
-    kind = HeadKind.combined if combined else HeadKind.one_pattern
+    membership = np.eye(3) if combined else None
     logits = np.array([[500, -500, 0], [-500, 500, 0], [0, 0, 0], [1e4, 0, -1e4]], np.float32)
     labels = np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]], np.float32)
     for gamma in (0.3, 1.0, 2.0):
-        loss = loss_of(train(focal_gamma=gamma, logit_adjustment=1.0), np.array([50, 5, 1]), kind, wafers=56)
+        loss = loss_of(train(focal_gamma=gamma, logit_adjustment=1.0), np.array([50, 5, 1]), membership)
         assert np.isfinite(cost(loss, labels, logits)).all()
         assert np.isfinite(gradient_in_training(loss, labels, logits)).all()
 
@@ -315,12 +325,11 @@ def test_gradients_of_hopeless_and_of_perfect_wafers_are_finite(combined):
 def test_a_compiled_network_keeps_its_loss_when_it_is_saved(tmp_path, combined):
     import keras
 
-    from inspection.models.head import HeadKind
     from inspection.training.losses import loss_of
 
-    kind = HeadKind.combined if combined else HeadKind.one_pattern
+    membership = np.eye(3) if combined else None
     params = train(focal_gamma=1.5, class_weight_beta=0.99, logit_adjustment=1.0, label_smoothing=0.1)
-    loss = loss_of(params, np.array([100, 20, 3]), kind, wafers=123)
+    loss = loss_of(params, np.array([100, 20, 3]), membership)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
     model.compile(optimizer="adam", loss=loss)
     x = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
@@ -358,7 +367,6 @@ def test_scoring_reads_a_network_without_knowing_its_loss(tmp_path):
 def test_loss_and_gradient_are_the_same_on_another_backend(tmp_path, backend):
     from importlib.util import find_spec
 
-    from inspection.models.head import HeadKind
     from inspection.training.losses import loss_of
 
     if find_spec(backend) is None:
@@ -371,13 +379,12 @@ import sys
 import numpy as np
 from test_losses import cost, gradient_in_training
 from inspection.models.backend import keras
-from inspection.models.head import HeadKind
 from inspection.params import Train
 from inspection.training.losses import loss_of
 assert keras.backend.backend() == {backend!r}
 case = np.load(sys.argv[1])
-for kind in HeadKind:
-    loss = loss_of(Train.model_validate({params.model_dump()}), np.array([100, 20, 3]), kind, wafers=123)
+for membership in (None, np.eye(3)):
+    loss = loss_of(Train.model_validate({params.model_dump()}), np.array([100, 20, 3]), membership)
     for values in (cost, gradient_in_training):
         print(*np.ravel(values(loss, case["labels"], case["logits"])).tolist())
 """
@@ -387,7 +394,7 @@ for kind in HeadKind:
         env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": path}, check=True, capture_output=True, timeout=500,
     )  # fmt: skip
     here = []
-    for kind in HeadKind:
-        loss = loss_of(params, np.array([100, 20, 3]), kind, wafers=123)
+    for membership in (None, np.eye(3)):
+        loss = loss_of(params, np.array([100, 20, 3]), membership)
         here += [cost(loss, labels, logits), gradient_in_training(loss, labels, logits).ravel()]
     assert np.array(said.stdout.split(), np.float64) == pytest.approx(np.concatenate(here), rel=1e-3, abs=1e-5)
