@@ -2,7 +2,7 @@
 
 ==============  ========================================================================================================================
 ``judging``     from a trained network to a judged bundle and its pages; start here
-``evaluation``  one candidate on the test part, from ``confusion``, ``thresholds`` and ``intervals``
+``evaluation``  one candidate on the test part, from ``confusion``, ``imbalance``, ``thresholds`` and ``intervals``
 ``beside``      plain classifiers on hand-made features and on the network's embedding, on the same test wafers
 ``report``      the page: ``wording`` has its sentences, ``figures`` its plots, ``gallery`` its wafers
 ==============  ========================================================================================================================

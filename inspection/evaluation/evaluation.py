@@ -10,7 +10,8 @@ import numpy as np
 
 from inspection.errors import InputError
 from inspection.evaluation.confusion import Confusion, Rate, confusion, wilson
-from inspection.evaluation.intervals import imbalance_summary, macro_f1_interval
+from inspection.evaluation.imbalance import imbalance
+from inspection.evaluation.intervals import macro_f1_interval
 from inspection.evaluation.thresholds import Roc, Thresholds, curves, tune
 from inspection.scoring.decision import decide
 
@@ -93,13 +94,13 @@ class Evaluation:
         """Flat numbers for DVC, MLflow and the gate; what cannot be known is left out, never NaN.
 
         Without prefix: by the likeliest class (``macro_f1 macro_f1_low macro_f1_high accuracy balanced_accuracy geometric_mean
-        index_balanced_accuracy f1_<class> recall_<class> precision_<class> auc_<class>``). ``decision_...``: the same by decision.
+        index_balanced_accuracy f1_<class> recall_<class> precision_<class> specificity_<class> geometric_mean_<class> iba_<class>
+        auc_<class>``). ``decision_...``: the same by decision, but for the last.
         ``escape_rate overkill_rate unknown_rate review_rate`` are by decision, each but the last two with ``_low`` and ``_high``;
         ``label_escape_rate label_overkill_rate`` are by the likeliest class.
         """
         found: dict[str, float] = {"test_wafers": float(len(self.test)), "test_lots": float(self.lots)}
         found |= _scores(self.by_label, self.label_interval, "")
-        found |= imbalance_summary(self.test.truth, self.test.probabilities.argmax(axis=1))
         found |= _scores(self.by_decision, self.decision_interval, "decision_")
         found |= _rate("escape_rate", self.by_decision.escapes) | _rate("overkill_rate", self.by_decision.overkill)
         found |= {"unknown_rate": self.by_decision.unknown.value, "review_rate": self.by_decision.review.value}
@@ -192,6 +193,7 @@ def _scores(matrix: Confusion, interval: tuple[float, float], prefix: str) -> di
     found |= {"accuracy": matrix.accuracy.value, "balanced_accuracy": matrix.balanced_accuracy}
     columns = {"f1": matrix.f1, "recall": matrix.recall, "precision": matrix.precision}
     found |= {f"{key}_{n}": float(v) for key, values in columns.items() for n, v in zip(matrix.names, values, strict=True)}
+    found |= imbalance(matrix).metrics(matrix.names)
     return {prefix + key: value for key, value in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""Intervals that respect lots, and the summaries for unbalanced classes. Pure.
+"""Intervals that respect lots. Pure.
 
 Wafers of one lot resemble one another: drawing wafers alone would make the interval too narrow, so whole lots are drawn.
 """
@@ -93,27 +93,3 @@ def _percentiles(scores: NDArray[np.float64]) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.percentile(scores, [2.5, 97.5])
     return float(low), float(high)
-
-
-def imbalance_summary(truth: NDArray[np.integer], label: NDArray[np.integer]) -> dict[str, float]:
-    """imbalanced-learn's scores of the likeliest classes: ``geometric_mean`` and ``index_balanced_accuracy``, both in [0, 1].
-
-    The geometric mean is that of the recalls of the classes with wafers: one class never hit makes it 0. The index balanced
-    accuracy (alpha 0.1, of the squared geometric mean of sensitivity and specificity, class by class, then averaged) says whether
-    the balance leans to one side. NaN for no wafers.
-
-    References
-    ----------
-    V. García, R. A. Mollineda, J. S. Sánchez, "Index of balanced accuracy", IbPRIA 2009.
-    """
-    if not len(truth):
-        return {"geometric_mean": float("nan"), "index_balanced_accuracy": float("nan")}
-    from imblearn.metrics import geometric_mean_score, make_index_balanced_accuracy  # noqa: PLC0415  (imported when used)
-
-    present = np.unique(truth)
-    balanced = make_index_balanced_accuracy(alpha=0.1, squared=True)(geometric_mean_score)
-    per_class = [float(balanced(truth == c, label == c, average="binary", pos_label=True)) for c in present]
-    return {
-        "geometric_mean": float(geometric_mean_score(truth, label, labels=present, average="multiclass")),
-        "index_balanced_accuracy": float(np.mean(per_class)),
-    }

@@ -41,6 +41,10 @@ DETECTOR_WAFERS = 4_000
 """Training wafers whose embeddings the unknown detector is fitted on."""
 BATCH_SIZES = (16, 128)
 SIMULATED = "The wafers come from the simulated fab: the numbers say nothing about real wafers, and the model has not seen any."
+BALANCED = (
+    "The loss was balanced (train.class_weight_beta or train.logit_adjustment): probabilities are those of a fab in which rare classes "
+    "come more often than here. Decisions take that in, since their thresholds were tuned on wafers as they come."
+)
 PARTS = ("train", "validation", "test")
 SHOWN = ("train", "balance", "augment", "evaluate", "baselines", "split")
 """Sections of the parameters that the report shows."""
@@ -116,6 +120,13 @@ def judge(data: Path, params: Params, report: Callable[[int, int, str], None], l
     }
 
 
+def _limits(params: Params, lineage: dict[str, str]) -> list[str]:
+    """What the numbers cannot say because of how the network was taught."""
+    simulated = "simulated" in lineage.get("trained_on", "")
+    balanced = params.train.class_weight_beta > 0 or params.train.logit_adjustment > 0
+    return [sentence for sentence, holds in ((SIMULATED, simulated), (BALANCED, balanced)) if holds]
+
+
 def _source(key: str, name: str, tables: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.integer]]) -> Source:
     """Tables and labels of ``PARTS`` as what baselines learn from."""
     train, validation, test = tables
@@ -142,7 +153,7 @@ def _write_pages(
         history=data / "history.csv",
         beside=baselines,
         lineage=lineage,
-        limits=[SIMULATED] if "simulated" in lineage.get("trained_on", "") else [],
+        limits=_limits(params, lineage),
         params={f"{name}.{key}": value for name in SHOWN for key, value in getattr(params, name).model_dump().items()},
     )
     folder = data / "report"

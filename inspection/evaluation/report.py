@@ -18,6 +18,7 @@ import numpy as np
 from inspection.aside import write_bytes, write_text
 from inspection.errors import InputError, InputNotFoundError
 from inspection.evaluation import beside, gallery, wording
+from inspection.evaluation.imbalance import imbalance
 from inspection.views import picture
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def _page(
         cards=wording.cards(evaluation),
         limits=[*background.limits, *wording.limits(evaluation)],
         rows=evaluation.per_class(),
+        imbalance=_imbalance(evaluation),
         wafers=background.wafers,
         lots=background.lots,
         classes=evaluation.taxonomy.names,
@@ -176,6 +178,8 @@ def _comparison(evaluation: Evaluation, background: Background) -> list[dict[str
         "macro_f1": ("Macro-F1", True),
         "decision_macro_f1": ("Macro-F1 by decision", True),
         "balanced_accuracy": ("Balanced accuracy", True),
+        "geometric_mean": ("Geometric mean of the recalls", True),
+        "index_balanced_accuracy": ("Index of balanced accuracy", True),
         "accuracy": ("Accuracy", True),
         "escape_rate": ("Escape rate", False),
         "overkill_rate": ("Overkill rate", False),
@@ -196,10 +200,24 @@ def _agreement(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         ("Accuracy", evaluation.by_label.accuracy.value, evaluation.by_decision.accuracy.value),
         ("Escape rate", evaluation.by_label.escapes.value, evaluation.by_decision.escapes.value),
         ("Overkill rate", evaluation.by_label.overkill.value, evaluation.by_decision.overkill.value),
-        ("Geometric mean of the recalls", metrics.get("geometric_mean"), None),
-        ("Index balanced accuracy", metrics.get("index_balanced_accuracy"), None),
+        ("Geometric mean of the recalls", metrics.get("geometric_mean"), metrics.get("decision_geometric_mean")),
+        ("Index of balanced accuracy", metrics.get("index_balanced_accuracy"), metrics.get("decision_index_balanced_accuracy")),
     ]
     return [(name, wording.score(label), wording.score(decision)) for name, label, decision in rows]
+
+
+def _imbalance(evaluation: Evaluation) -> list[tuple[str, int, list[str]]]:
+    """imbalanced-learn's report by the likeliest class: name, wafers, and precision to index of balanced accuracy."""
+    matrix = evaluation.by_label
+    found = imbalance(matrix)
+    columns = (
+        matrix.precision, matrix.recall, found.specificity, matrix.f1, found.geometric_mean, found.index_balanced_accuracy,
+    )  # fmt: skip
+    scores = np.stack(columns, axis=1)
+    return [
+        (name, int(wafers), [wording.score(value) for value in row])
+        for name, wafers, row in zip(matrix.names, matrix.support, scores, strict=True)
+    ]
 
 
 def _history(history: Path | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

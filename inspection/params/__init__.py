@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspection.params.augment import Augment, ClassAugment, Nuisance
 from inspection.params.document import PACKAGED, ClassEntry, Params, load
 from inspection.params.intake import Base, Ingest, Recipe, Split, Tile, Validate
-from inspection.params.learning import Balance, Baselines, Guard, ModelName, Train
+from inspection.params.learning import Balance, Baselines, Guard, ModelName, Sampler, Train
 from inspection.params.operation import Alert, Evaluate, Infer, Register
 from inspection.params.section import Section
 
@@ -27,6 +27,7 @@ __all__ = [
     "Params",
     "Recipe",
     "Register",
+    "Sampler",
     "Section",
     "Split",
     "Tile",

@@ -13,6 +13,7 @@ from inspection.models.backend import keras
 from inspection.models.builders import build
 from inspection.training.checkpoint import Checkpoint, Progress
 from inspection.training.inputs import AugmentedBatches
+from inspection.training.losses import loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ class TrainingSet:
 
     ``group``: the turns that the network must not see, when ``train.symmetric`` is asked for.
     ``donors``: the training wafers again, for a policy that makes new examples of them.
+    ``balanced``: every batch holds the classes in the shares of ``drawn``.
     """
 
     maps: Sequence[WaferMap]
@@ -48,6 +50,12 @@ class TrainingSet:
     classes: int
     group: SquareGroup | None = None
     donors: Donors | None = None
+    balanced: bool = False
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How often each class is drawn, shape (classes,): what the loss balances, so that drawing and loss do not do it twice."""
+        return np.bincount(self.labels[self.drawn], minlength=self.classes)
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ def fit(
     if model is None:
         spec, group = data.validation.spec, data.group if params.symmetric else None
         model = build(params.model, spec, data.classes, width=params.width, dropout=params.dropout, group=group)
-        model.compile(optimizer=_optimizer(params, epochs * steps), loss=_loss(params))
+        model.compile(optimizer=_optimizer(params, epochs * steps), loss=loss_of(params, data.counts))
     with_tiles = any(t.name == "tiles" for t in model.inputs)
     while state.epoch < epochs and state.epoch - state.best_epoch <= params.patience + 1:
         started = time.monotonic()
@@ -114,6 +122,7 @@ def fit(
             epoch=state.epoch,
             with_tiles=with_tiles,
             donors=data.donors,
+            balanced=data.balanced,
         )
         watcher = _Watcher(state, epochs, steps, progress)
         loss = float(model.fit(batches, epochs=1, verbose=0, callbacks=[watcher], shuffle=False).history["loss"][0])
@@ -158,10 +167,6 @@ def _optimizer(params: Train, total_steps: int) -> keras.optimizers.Optimizer:
     # The average must forget the first steps of a short run: its memory is at most a tenth of it.
     momentum = min(params.ema, 1 - 10 / max(total_steps, 20))
     return keras.optimizers.AdamW(rate, weight_decay=params.weight_decay, use_ema=True, ema_momentum=momentum)
-
-
-def _loss(params: Train) -> keras.losses.Loss:
-    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=params.label_smoothing)
 
 
 class _Watcher(keras.callbacks.Callback):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inspection.dataset.batches import balanced_order
 from inspection.models.backend import keras
 from inspection.views.renderer import CHANNELS, render_global
 from inspection.views.tiles import render_tiles
@@ -43,6 +44,8 @@ class AugmentedBatches(keras.utils.PyDataset):
         Real wafers of the training part, for a policy that makes new examples of them.
     start : int
         The batch to begin at: what an interrupted epoch goes on with. Batch i here is batch ``start + i`` of the whole epoch.
+    balanced : bool
+        Every batch holds the classes in the shares of ``drawn``, each walked through from epoch to epoch (``dataset.batches``).
     """
 
     def __init__(
@@ -61,15 +64,19 @@ class AugmentedBatches(keras.utils.PyDataset):
         with_tiles: bool,
         donors: Donors | None = None,
         start: int = 0,
+        balanced: bool = False,
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self._maps, self._labels, self._policy, self._spec = maps, labels, policy, spec
         self._classes, self._batch, self._steps = classes, batch_size, steps
         self._seed, self._epoch, self._with_tiles = seed, epoch, with_tiles
         self._donors, self._start = donors, start
-        rng = np.random.default_rng([seed, epoch])
-        rounds = -(-steps * batch_size // len(drawn))
-        self._order = np.concatenate([rng.permutation(drawn) for _ in range(rounds)])
+        if balanced:
+            self._order = balanced_order(drawn, labels, steps=steps, batch_size=batch_size, seed=seed, epoch=epoch)
+        else:
+            rng = np.random.default_rng([seed, epoch])
+            rounds = -(-steps * batch_size // len(drawn))
+            self._order = np.concatenate([rng.permutation(drawn) for _ in range(rounds)])
 
     def __len__(self) -> int:
         return self._steps - self._start

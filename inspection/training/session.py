@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ import pandas as pd
 
 from inspection.augmentation.policy import fitted_policy
 from inspection.augmentation.turns import common_turns
-from inspection.dataset.balance import balanced_indices
+from inspection.dataset.balance import LOOKS_AT_WAFERS, draws_of
 from inspection.formats.canonical import read_shard
+from inspection.models import features
 from inspection.models.symmetry import SquareGroup
+from inspection.settings import Settings
 from inspection.training.fit import TrainingSet, fit
 from inspection.views.shards import read_views
 from inspection.wafer.taxonomy import choose
@@ -23,6 +26,8 @@ from inspection.wafer.taxonomy import choose
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from inspection.params import Params
 
@@ -42,7 +47,7 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
     part = split["part"].to_numpy()
     training, validation = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
     maps = [entry.wafer.map for entry in read_shard(data / "wafers.parquet", training.tolist())]
-    drawn = balanced_indices(labels[training], params.balance.tempering, params.base.seed)
+    drawn = _drawn(labels[training], views.images[training], params, report)
     policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
     fitted = fit(
         TrainingSet(
@@ -54,6 +59,7 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
             len(taxonomy),
             SquareGroup.of(common_turns(taxonomy)),
             donors,
+            balanced=params.balance.batches == "balanced",
         ),
         policy,
         params.train,
@@ -74,6 +80,17 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
         writer.writeheader()
         writer.writerows(fitted.history)
     return {**summary, "training_wafers": len(training), "seconds": sum(row["seconds"] for row in fitted.history)}
+
+
+def _drawn(
+    labels: NDArray[np.integer], images: NDArray[np.uint8], params: Params, report: Callable[[int, int, str], None]
+) -> NDArray[np.intp]:
+    """Balanced draws of the training wafers with global views ``images``, which some samplers look at through hand-made features."""
+    table = None
+    if params.balance.sampler in LOOKS_AT_WAFERS:
+        workers = Settings().workers or len(os.sched_getaffinity(0))
+        table = features.extract(images, workers, lambda done, total: report(done, total, "hand-made features, for the balance"))
+    return draws_of(labels, params.balance, params.base.seed, table)
 
 
 def _fingerprint(data: Path, params: Params) -> str:

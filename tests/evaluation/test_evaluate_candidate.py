@@ -33,7 +33,8 @@ def judge(test=None, validation=None, seed=0):
 def test_metrics_are_finite_and_complete_for_the_gate():
     found = judge().metrics()
     wanted = {"macro_f1", "macro_f1_low", "macro_f1_high", "accuracy", "balanced_accuracy", "escape_rate", "overkill_rate",
-              "decision_macro_f1", "f1_Donut", "recall_Normal", "precision_Rare", "auc_Donut", "geometric_mean"}  # fmt: skip
+              "decision_macro_f1", "f1_Donut", "recall_Normal", "precision_Rare", "auc_Donut", "geometric_mean",
+              "specificity_Rare", "geometric_mean_Rare", "iba_Rare", "decision_specificity_Rare", "decision_geometric_mean"}  # fmt: skip
     assert wanted <= set(found)
     assert all(np.isfinite(v) and isinstance(v, float) for v in found.values())
     assert found["macro_f1_low"] <= found["macro_f1"] <= found["macro_f1_high"]

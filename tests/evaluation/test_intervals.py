@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspection.evaluation.confusion import confusion
-from inspection.evaluation.intervals import imbalance_summary, macro_f1_interval
+from inspection.evaluation.intervals import macro_f1_interval
 from inspection.wafer.taxonomy import Taxonomy, WaferClass
 
 TAXONOMY = Taxonomy((WaferClass("A"), WaferClass("B"), WaferClass("Normal", normal=True)))
@@ -55,19 +55,3 @@ def test_lots_may_be_names():
     truth, called, lot = draw(np.random.default_rng(6))
     names = np.array([f"lot {g:02}" for g in lot], object)
     assert interval(truth, called, names) == interval(truth, called, lot)
-
-
-def test_imbalance_scores_equal_their_formulas():
-    rng = np.random.default_rng(7)
-    truth = rng.choice(3, 300, p=[0.1, 0.2, 0.7])
-    label = np.where(rng.random(300) < 0.3, rng.integers(0, 3, 300), truth)
-    found = imbalance_summary(truth, label)
-    sensitivity = np.array([(label[truth == c] == c).mean() for c in range(3)])
-    specificity = np.array([(label[truth != c] != c).mean() for c in range(3)])
-    assert found["geometric_mean"] == pytest.approx(np.prod(sensitivity) ** (1 / 3))
-    dominance = sensitivity - specificity
-    assert found["index_balanced_accuracy"] == pytest.approx(np.mean((1 + 0.1 * dominance) * sensitivity * specificity))
-
-
-def test_one_class_never_hit_makes_the_geometric_mean_zero():
-    assert imbalance_summary(np.array([0, 0, 1, 2]), np.array([0, 0, 1, 0]))["geometric_mean"] == 0.0
