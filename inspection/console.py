@@ -62,17 +62,19 @@ class _Rate(ProgressColumn):
 def _plain_lines(title: str) -> Report:
     started = last = time.monotonic()
     before = (0, 0)
+    first = 0
 
     def report(done: int, total: int, text: str) -> None:
-        nonlocal started, last, before
+        nonlocal started, last, before, first
         now = time.monotonic()
         if done < before[0] or total != before[1]:
-            started = now
+            started, first = now, done  # what goes on where it was interrupted has not done all of that since
         before = (done, total)
         if now - last >= LINE_EVERY_S:
             last = now
             share = f" {done}/{total}" if total else ""
-            print(f"{title}{share} {text}{_pace(done, total, now - started)}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201  (this is the edge that prints)
+            pace = _pace(done - first, total and total - first, now - started)
+            print(f"{title}{share} {text}{pace}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201  (this is the edge that prints)
 
     return report
 

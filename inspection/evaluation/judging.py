@@ -151,6 +151,7 @@ def _write_pages(
         wafers={part: Counter(parts.get_group(part)["label"]) for part in PARTS if part in parts.groups},
         lots={part: parts.get_group(part)["group"].nunique() for part in PARTS if part in parts.groups},
         history=data / "history.csv",
+        curves=json.loads((data / "model" / "training.json").read_text(encoding="utf-8")).get("curves", {}).get("words", ""),
         beside=baselines,
         lineage=lineage,
         limits=_limits(params, lineage),

@@ -44,6 +44,7 @@ class Background:
     wafers : part -> class -> wafers, parts in the order to show
     lots : part -> lots
     history : rows of the training history, or the path of a CSV file with them (columns ``epoch``, any ``...loss``, any score)
+    curves : what the history says, in words
     beside : plain classifiers judged on the same wafers (``beside.stand_beside``); none = no such table
     baseline : metrics (as ``Evaluation.metrics``) to compare with, and its name; None = no such table
     lineage : name -> value: snapshot, code version, seed, library versions, who and when
@@ -55,6 +56,7 @@ class Background:
     wafers: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     lots: Mapping[str, int] = field(default_factory=dict)
     history: Path | Sequence[Mapping[str, Any]] = ()
+    curves: str = ""
     beside: Sequence[Baseline] = ()
     baseline: tuple[str, Mapping[str, float]] | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
@@ -142,6 +144,7 @@ def _page(
         baseline=background.baseline[0] if background.baseline else None,
         agreement=_agreement(evaluation),
         figures=figures,
+        curves=background.curves,
         gallery=shown,
         pictures=pictures,
         lineage=background.lineage,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspection.params.augment import Augment, ClassAugment, Nuisance
 from inspection.params.document import PACKAGED, ClassEntry, Params, load
 from inspection.params.intake import Base, Ingest, Recipe, Split, Tile, Validate
-from inspection.params.learning import Balance, Baselines, Guard, ModelName, Sampler, Train
+from inspection.params.learning import Balance, Baselines, Guard, ModelName, OptimiserName, Sampler, ScheduleName, Train
 from inspection.params.operation import Alert, Evaluate, Infer, Register
 from inspection.params.section import Section
 
@@ -24,10 +24,12 @@ __all__ = [
     "Ingest",
     "ModelName",
     "Nuisance",
+    "OptimiserName",
     "Params",
     "Recipe",
     "Register",
     "Sampler",
+    "ScheduleName",
     "Section",
     "Split",
     "Tile",

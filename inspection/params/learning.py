@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from inspection.params.section import NotNegative, Section, Share
 
@@ -13,6 +13,10 @@ ModelName = Literal[
     "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0",
 ]  # fmt: skip
 """Keys of ``models.builders.BUILDERS``, here so that a wrong name is refused at the door and help need not import Keras."""
+OptimiserName = Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "nadam", "amsgrad"]
+"""Keys of ``training.optimisers.OPTIMISERS``."""
+ScheduleName = Literal["constant", "step", "exponential", "inverse_time", "cosine", "plateau"]
+"""Keys of ``training.schedules.SCHEDULES``."""
 
 
 Sampler = Literal["none", "random", "borderline", "adasyn"]
@@ -70,6 +74,17 @@ class Train(Section):
     ``symmetric``: the network cannot tell a view from its turns by the symmetries that all classes share; ``wafer_net`` and ``plain_cnn``
     only. ``width`` is of these two and of ``mlp``: the published networks have their published widths.
 
+    ``learning_rate`` is the highest one: ``schedule`` leads up to it over the first ``warm_up`` (share of all steps) and then down.
+    ``final_rate`` is the share of it that ``step``, ``exponential`` and ``inverse_time`` end with and that ``plateau`` stops at; ``cosine``
+    ends at zero. ``step`` and ``plateau`` go there in ``drops`` equal ratios, ``plateau`` one whenever ``plateau_patience`` epochs have
+    brought no better validation score. ``momentum`` is of the optimisers ``momentum`` and ``nesterov``.
+
+    ``weight_decay`` is decoupled from the gradient (Loshchilov & Hutter 2019): AdamW alone has it. ``l1`` and ``l2`` are penalties in the
+    loss on the sum of |w| and of w^2 over the kernels (both: elastic net); biases and normalisation are left alone.
+
+    ``ema``: memory of the moving average of the weights, at most what a tenth of the steps can fill. Each epoch ends with the average in
+    the weights' place; the next one goes on from there. ``precision``: ``auto`` = float32 on a processor, mixed on an accelerator.
+
     Balance in the loss, each off at 0, see ``training.losses``. ``class_weight_beta``: a wafer counts by the inverse of the effective
     number ``(1 - beta ** n) / (1 - beta)`` of its class; 1 = by the inverse of n. ``focal_gamma``: what is known with probability p counts
     ``(1 - p) ** gamma``. ``logit_adjustment``: this many times the logarithm of a class's share is added to its logit in the loss, and
@@ -83,8 +98,17 @@ class Train(Section):
     min_steps: PositiveInt = 200
     min_epoch_steps: PositiveInt = 40
     batch_size: PositiveInt = 64
+    optimiser: OptimiserName = "adamw"
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     learning_rate: float = Field(default=3e-3, gt=0)
-    weight_decay: float = Field(default=0.02, ge=0)
+    schedule: ScheduleName = "cosine"
+    warm_up: float = Field(default=0.05, ge=0, lt=1)
+    final_rate: float = Field(default=0.01, gt=0, le=1)
+    drops: PositiveInt = 3
+    plateau_patience: PositiveInt = 2
+    weight_decay: NotNegative = 0.02
+    l1: NotNegative = 0.0
+    l2: NotNegative = 0.0
     label_smoothing: Share = 0.05
     class_weight_beta: Share = 0.0
     focal_gamma: NotNegative = Field(default=0.0, le=10)
@@ -92,6 +116,26 @@ class Train(Section):
     dropout: Share = 0.3
     ema: Share = 0.999
     patience: PositiveInt = 6
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+
+    @model_validator(mode="after")
+    def _settings_that_go_together(self) -> Self:
+        if self.weight_decay and self.optimiser != "adamw":
+            raise ValueError(
+                f"weight_decay is adamw's alone: expected 0 with optimiser {self.optimiser}, got {self.weight_decay}. "
+                "Set weight_decay to 0, and l2 for a penalty in the loss"
+            )
+        if self.weight_decay and self.l2:
+            raise ValueError(
+                f"weight_decay and l2 both shrink the same weights: expected one of them to be 0, got {self.weight_decay} and {self.l2}. "
+                "Keep weight_decay with adamw, l2 with the others"
+            )
+        if self.schedule == "plateau" and self.plateau_patience >= self.patience:
+            raise ValueError(
+                f"the training would stop before its learning rate drops: expected plateau_patience below patience ({self.patience}), "
+                f"got {self.plateau_patience}. Lower plateau_patience or raise patience"
+            )
+        return self
 
 
 class Baselines(Section):

@@ -18,7 +18,7 @@ from inspection.scoring.bundle import bundle_sha256
 from inspection.store import audit, champions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from inspection.registry.gate import Profile
     from inspection.store.champions import Champion
@@ -39,6 +39,8 @@ def register(
     guard: str | None = None,
     guard_override: str = "",
     report: Path | None = None,
+    session: str = "",
+    history: Sequence[Mapping[str, float]] = (),
 ) -> ModelVersion:
     """Register a bundle, keep a verified copy of it below ``bundles`` and write the audit row, once.
 
@@ -61,7 +63,7 @@ def register(
     override = "" if guard is None or gate.guard_passed(guard) else guard_override
     version = registry().register(
         bundle, actor=actor, reason=reason, metrics=metrics, params=params, lineage=lineage,
-        guard=guard, guard_override=override, report=report,
+        guard=guard, guard_override=override, report=report, session=session, history=history,
     )  # fmt: skip
     detail = {"version": version.version, "run_id": version.run_id, "bundle_sha256": sha256, "reason": reason}
     detail |= {"guard": str(guard), "guard_override": override} if override else {}

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import EngineError, InputNotFoundError, InspectionError
-from inspection.registry.runs import SHA256, log_run
+from inspection.registry.runs import SHA256, log_run, log_session
 from inspection.scoring.bundle import bundle_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 MODEL = "wafer-defects"
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -88,6 +88,8 @@ class Registry:
         guard: str | None = None,
         guard_override: str = "",
         report: Path | None = None,
+        session: str = "",
+        history: Sequence[Mapping[str, float]] = (),
     ) -> ModelVersion:
         """Log a run and register ``bundle`` as the candidate; the same bundle again is the same version.
 
@@ -109,6 +111,8 @@ class Registry:
             Why the bundle is registered although the guard did not pass.
         report : Path, optional
             File or folder with the evaluation's pages and pictures.
+        session, history
+            The training session that made it, whose run it joins, and that session's epochs (``log_curves``).
 
         Raises
         ------
@@ -129,13 +133,32 @@ class Registry:
         tags |= {_OVERRIDE: guard_override} if guard_override else {}
         tags |= {_LINEAGE + key: str(value) for key, value in lineage.items() if value}
         with self._engine("register the bundle"):
-            root = None if self._uri.startswith("http") else self._artifact_root.resolve().as_uri()
             run_id, model_uri = log_run(
-                self._mlflow, self._client, artifact_root=root, bundle=bundle, tags=tags, metrics=metrics, params=params, report=report
-            )
+                self._mlflow, self._client, artifact_root=self._root, bundle=bundle, tags=tags, metrics=metrics, params=params,
+                report=report, session=session, history=history,
+            )  # fmt: skip
             version = self._client.create_model_version(MODEL, source=model_uri, run_id=run_id, tags=tags)
         self.set_alias(CANDIDATE, str(version.version))
         return ModelVersion(str(version.version), run_id, sha256, created=True)
+
+    def log_curves(self, session: str, params: Mapping[str, Any], history: Sequence[Mapping[str, float]], *, ended: bool = False) -> str:
+        """Write the epochs of a training session that its run does not know yet; returns the run's id.
+
+        Parameters
+        ----------
+        session : str
+            What it learns from and how; the same one later, or after an interruption, is the same run.
+        params : mapping
+            The parameters that it reads.
+        history : sequence of mapping
+            One row per epoch: ``epoch`` (from 1), ``loss`` and other numbers.
+        ended : bool
+            Whether this was its last epoch.
+        """
+        with self._engine("write the curves of the training"):
+            return log_session(
+                self._client, artifact_root=self._root, session=session, params=params, history=history, ended=ended
+            )  # fmt: skip
 
     def find(self, sha256: str) -> VersionRecord | None:
         """The version of the bundle with this sha256, or None."""
@@ -215,6 +238,11 @@ class Registry:
                     "then run again."
                 ) from error
             raise
+
+    @property
+    def _root(self) -> str | None:
+        """Where a new experiment keeps its artifacts; None = the server decides."""
+        return None if self._uri.startswith("http") else self._artifact_root.resolve().as_uri()
 
     @cached_property
     def _mlflow(self) -> Any:

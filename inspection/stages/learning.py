@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import shutil
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 TRAINING_STAGES = STAGES
 """The DVC stages in their order."""
+LIVE_AFTER_S = 60.0
+"""A shorter training does not make a registry of its own for its curves: that takes ten seconds of a core."""
 FROM_SNAPSHOT = "ingest --from-snapshot"
 """The command that writes the shard which all later stages work on."""
 
@@ -137,12 +140,20 @@ def split(workspace: Workspace, params: Params, *, report: Report = silent) -> d
 
 
 def train(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """Views, split and wafers -> data/model, data/history.csv; the checkpoint in data/checkpoint survives an interruption."""
+    """Views, split and wafers -> data/model, data/history.csv; the checkpoint in data/checkpoint survives an interruption.
+
+    The curves go to MLflow meanwhile: at once where a registry is named or was made before, else when the training takes its time.
+    """
     require_made(workspace.data / "split.parquet", "split")
     require_made(workspace.data / "views", "tile")
+    from inspection.registry.live import LiveCurves
     from inspection.training.session import train as learn
 
-    return learn(workspace.data, params, report)
+    made = Settings().mlflow_uri is not None or workspace.mlflow.exists()
+    curves = LiveCurves(partial(open_registry, workspace), after_s=0.0 if made else LIVE_AFTER_S)
+    result = learn(workspace.data, params, report, curves.told)
+    run = curves.close()
+    return result | ({"mlflow_run": run} if run else {})
 
 
 def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
@@ -179,6 +190,7 @@ def register(workspace: Workspace, params: Params, *, report: Report = silent, o
             guard=verdict_of(workspace, params),
             guard_override=override_guard,
             report=workspace.data / "report",
+            **_session(workspace),
         )
     home = workspace.reports / version.version
     if version.created or not home.is_dir():
@@ -203,6 +215,14 @@ def promote(
             margin=params.register_.margin, bundles=workspace.bundles,
         )  # fmt: skip
     return {"champion": champion.version, "since": champion.since, "reason": champion.reason, "bundle_sha256": champion.bundle_sha256}
+
+
+def _session(workspace: Workspace) -> dict[str, Any]:
+    """The training session that made the bundle, and its epochs."""
+    about = json.loads((workspace.data / "model" / "training.json").read_text(encoding="utf-8"))
+    with (workspace.data / "history.csv").open(newline="", encoding="utf-8") as stream:
+        rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(stream)]
+    return {"session": about.get("session", ""), "history": rows}
 
 
 def _lineage(workspace: Workspace) -> dict[str, str]:

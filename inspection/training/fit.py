@@ -1,19 +1,23 @@
-"""Fit a network: schedule, averaged weights, early stopping, resume after any epoch."""
+"""Fit a network: averaged weights, early stopping with the best of them, resumed at any step with the result of an undisturbed training."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.metrics import f1_score
 
+from inspection.errors import ParamsError
 from inspection.models.backend import keras
 from inspection.models.builders import build
 from inspection.training.checkpoint import Checkpoint, Progress
+from inspection.training.devices import FLOAT32, Devices, scale_loss
 from inspection.training.inputs import AugmentedBatches
 from inspection.training.losses import loss_of
+from inspection.training.optimisers import optimiser_of, penalise
+from inspection.training.schedules import drops, schedule_of
+from inspection.training.validation import averaged, judge, with_tiles
+from inspection.training.watching import CHECKPOINT_S, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,10 +31,6 @@ if TYPE_CHECKING:
     from inspection.params import Train
     from inspection.views.shards import Views
     from inspection.wafer.maps import WaferMap
-
-
-STATISTICS_BATCHES, STATISTICS_IMAGES = 16, 32
-"""Batches, and images of each, that measure the statistics of the averaged weights anew before they are judged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,11 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The outcome: the best network's file, its validation macro-F1 and one history row per epoch."""
+    """The outcome: the best network's file, its validation macro-F1 and one history row per epoch.
+
+    A row holds ``epoch`` (from 1), ``loss`` (training, mean of the epoch), ``validation_loss`` (the same function of the averaged weights;
+    NaN without a validation part), ``validation_macro_f1``, ``learning_rate`` (after its last step) and ``seconds``.
+    """
 
     network: Path
     best: float
@@ -93,92 +97,140 @@ def fit(
     seed: int,
     fingerprint: str,
     progress: Callable[[int, int, str], None] | None = None,
+    told: Callable[[list[dict[str, float]]], None] | None = None,
+    start: Callable[[keras.Model], None] | None = None,
+    devices: Sequence[str] | None = None,
+    checkpoint_s: float = CHECKPOINT_S,
 ) -> Fitted:
     """Train ``params.model`` and keep the epoch with the best macro-F1 on the validation part (the later one of equals).
 
-    Runs again where it was interrupted when ``fingerprint`` is the same. ``progress`` gets (steps done, steps in all, text).
+    Parameters
+    ----------
+    data, policy, params
+        What is learnt, how it is augmented and how it is learnt.
+    folder : Path
+        Of the checkpoint. Run again with the same ``fingerprint``, the training goes on where it was interrupted.
+    seed : int
+        The same seed gives the same network and history, interrupted or not.
+    progress : callable, optional
+        Gets (steps done, steps in all, text) after each step.
+    told : callable, optional
+        Gets the history so far when an interrupted training goes on, and after each epoch.
+    start : callable, optional
+        Gets the network before it is compiled: to put other weights into it or to freeze some. A resumed training calls it again.
+    devices : sequence of str, optional
+        Names of the backend's devices to share each batch; default: all accelerators.
+    checkpoint_s : float
+        Seconds between checkpoints within an epoch; 0 = after each step.
+
+    Raises
+    ------
+    ParamsError
+        The loss is no number any more before there is any network to keep; or ``plateau`` without a validation part.
     """
+    _check(params, data)
     epochs, steps = steps_of(params, len(data.maps))
+    batch_size = batch_size_of(params, len(data.maps))
     keras.utils.set_random_seed(seed)
+    found = Devices.found(params.precision, batch_size, devices)
+    with found.scope():
+        model = build_network(params, data)
+        if start is not None:
+            start(model)
+        penalise(model, params)
+        model.compile(optimizer=scale_loss(optimiser_of(params, epochs * steps), found.precision), loss=loss_of(params, data.counts))
+        model.optimizer.build(model.trainable_variables)
     checkpoint = Checkpoint(folder, fingerprint)
-    state, model = checkpoint.load()
-    if model is None:
-        spec, group = data.validation.spec, data.group if params.symmetric else None
-        model = build(params.model, spec, data.classes, width=params.width, dropout=params.dropout, group=group)
-        model.compile(optimizer=_optimizer(params, epochs * steps), loss=loss_of(params, data.counts))
-    with_tiles = any(t.name == "tiles" for t in model.inputs)
-    while state.epoch < epochs and state.epoch - state.best_epoch <= params.patience + 1:
-        started = time.monotonic()
-        batches = AugmentedBatches(
-            data.maps,
-            data.labels,
-            data.drawn,
-            policy,
-            data.validation.spec,
-            classes=data.classes,
-            batch_size=batch_size_of(params, len(data.maps)),
-            steps=steps,
-            seed=seed,
-            epoch=state.epoch,
-            with_tiles=with_tiles,
-            donors=data.donors,
-            balanced=data.balanced,
-        )
-        watcher = _Watcher(state, epochs, steps, progress)
-        loss = float(model.fit(batches, epochs=1, verbose=0, callbacks=[watcher], shuffle=False).history["loss"][0])
-        score = _judge(model, data, batches, checkpoint, state, with_tiles=with_tiles)
-        state.epoch += 1
+    state = checkpoint.load(model)
+    dropped = 0
+    if told is not None and state.history:
+        told(state.history)
+    while not _ended(state, epochs, params):
+        dropped = _reduce_on_plateau(model, params, state, epochs * steps, dropped)
+        whole = _batches(data, policy, model, seed, state.epoch, steps, batch_size)
+        rest = _batches(data, policy, model, seed, state.epoch, steps, batch_size, state.step) if state.step else whole
+        watcher = Watcher(state, checkpoint, checkpoint_s, epochs, steps, progress)
+        loss = float(model.fit(rest, epochs=1, verbose=0, callbacks=[watcher], shuffle=False).history["loss"][0])
+        if np.isfinite(loss):
+            with averaged(model, whole):
+                score, validation_loss = judge(model, data)
+                if score >= state.best:
+                    state.best, state.best_epoch = score, state.epoch
+                    checkpoint.save_best(state.epoch, model if found.plain else _as_served(model, data, params))
+        elif state.best_epoch < 0:
+            raise ParamsError(
+                f"The training diverged: expected a loss that is a number, got {loss} in epoch {state.epoch + 1} (train: optimiser "
+                f"{params.optimiser}, learning_rate {params.learning_rate:g}, {found.precision}). Lower learning_rate in params.yaml."
+            )
+        else:  # what was best stays; curves.read says what happened
+            score, validation_loss = 0.0, np.nan
+        state.epoch, state.step, state.seconds = state.epoch + 1, 0, 0.0
         state.history.append({
-            "epoch": state.epoch, "loss": loss, "validation_macro_f1": score, "seconds": time.monotonic() - started,
+            "epoch": state.epoch, "loss": loss, "validation_loss": validation_loss, "validation_macro_f1": score,
+            "learning_rate": float(model.optimizer.learning_rate), "seconds": watcher.seconds,
         })  # fmt: skip
         checkpoint.save(state, model)
-    return Fitted(checkpoint.best, state.best, state.best_epoch, state.history)
+        if told is not None:
+            told(state.history)
+    return Fitted(checkpoint.best(state.best_epoch), state.best, state.best_epoch, state.history)
 
 
-def _judge(
-    model: keras.Model, data: TrainingSet, batches: AugmentedBatches, checkpoint: Checkpoint, state: Progress, *, with_tiles: bool
-) -> float:
-    """Macro-F1 of the averaged weights on the validation part; the best are kept."""
-    weights = model.get_weights()
-    model.optimizer.finalize_variable_values(model.trainable_variables)  # the moving average takes the weights' place
-    for index in range(STATISTICS_BATCHES):  # the batch statistics of the averaged weights are not the average of statistics
-        images = batches[index % len(batches)][0]
-        model({name: array[:STATISTICS_IMAGES] for name, array in images.items()}, training=True)
-    inputs: dict[str, Any] = {"image": data.validation.images}
-    if with_tiles:
-        inputs["tiles"] = data.validation.tiles
-    if len(data.validation_labels):
-        called = model.predict(inputs, batch_size=256, verbose=0).argmax(axis=1)
-        score = float(f1_score(data.validation_labels, called, average="macro", zero_division=0))
-    else:
-        score = 0.0
-    if score >= state.best:
-        state.best, state.best_epoch = score, state.epoch
-        checkpoint.save_best(model)
-    model.set_weights(weights)
-    return score
+def build_network(params: Train, data: TrainingSet) -> keras.Model:
+    """The network ``params.model`` for ``data``, uncompiled, with fresh weights."""
+    group = data.group if params.symmetric else None
+    return build(params.model, data.validation.spec, data.classes, width=params.width, dropout=params.dropout, group=group)
 
 
-def _optimizer(params: Train, total_steps: int) -> keras.optimizers.Optimizer:
-    warm_up = max(1, total_steps // 20)
-    rate = keras.optimizers.schedules.CosineDecay(
-        1e-6, total_steps - warm_up, alpha=0.0, warmup_target=params.learning_rate, warmup_steps=warm_up
+def _batches(
+    data: TrainingSet, policy: Policy, model: keras.Model, seed: int, epoch: int, steps: int, batch_size: int, start: int = 0
+) -> AugmentedBatches:
+    """The batches of ``epoch`` from ``start`` on."""
+    return AugmentedBatches(
+        data.maps,
+        data.labels,
+        data.drawn,
+        policy,
+        data.validation.spec,
+        classes=data.classes,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        epoch=epoch,
+        with_tiles=with_tiles(model),
+        donors=data.donors,
+        start=start,
+        balanced=data.balanced,
     )
-    # The average must forget the first steps of a short run: its memory is at most a tenth of it.
-    momentum = min(params.ema, 1 - 10 / max(total_steps, 20))
-    return keras.optimizers.AdamW(rate, weight_decay=params.weight_decay, use_ema=True, ema_momentum=momentum)
 
 
-class _Watcher(keras.callbacks.Callback):
-    """Passes steps on to a progress callable."""
+def _ended(state: Progress, epochs: int, params: Train) -> bool:
+    """All epochs done, none better for longer than ``patience``, or a loss that is no number."""
+    diverged = bool(state.history) and not np.isfinite(state.history[-1]["loss"])
+    return diverged or state.epoch >= epochs or state.epoch - state.best_epoch > params.patience + 1
 
-    def __init__(self, state: Progress, epochs: int, steps: int, progress: Callable[[int, int, str], None] | None) -> None:
-        super().__init__()
-        self._state, self._epochs, self._steps, self._progress = state, epochs, steps, progress
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """One step done."""
-        if self._progress is not None:
-            best = f", best validation macro-F1 {self._state.best:.3f}" if self._state.history else ""
-            text = f"epoch {self._state.epoch + 1}/{self._epochs}, loss {(logs or {}).get('loss', np.nan):.3f}{best}"
-            self._progress(self._state.epoch * self._steps + batch + 1, self._epochs * self._steps, text)
+def _reduce_on_plateau(model: keras.Model, params: Train, state: Progress, total_steps: int, before: int) -> int:
+    """Give ``model`` the rate of its history; returns how often it has dropped."""
+    if params.schedule != "plateau":
+        return 0
+    dropped = drops((row["validation_macro_f1"] for row in state.history), params)
+    if dropped != before:
+        model.optimizer.learning_rate = schedule_of(params, total_steps, dropped)
+        model.make_train_function(force=True)  # the schedule is part of the compiled step
+    return dropped
+
+
+def _as_served(model: keras.Model, data: TrainingSet, params: Train) -> keras.Model:
+    """The weights of ``model`` in a network that computes in float32 on one device, as a worker may not have what it was trained on."""
+    with Devices((), FLOAT32).scope():
+        served = build_network(params, data)
+    served.set_weights(model.get_weights())
+    return served
+
+
+def _check(params: Train, data: TrainingSet) -> None:
+    if params.schedule == "plateau" and not len(data.validation_labels):
+        raise ParamsError(
+            "schedule plateau waits for a better validation score: expected a validation part, got none (split.validation). "
+            "Choose another train.schedule, or raise split.validation (params.yaml)."
+        )

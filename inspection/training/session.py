@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,27 +20,37 @@ from inspection.formats.canonical import read_shard
 from inspection.models import features
 from inspection.models.symmetry import SquareGroup
 from inspection.settings import Settings
+from inspection.training.curves import read
 from inspection.training.fit import TrainingSet, fit
 from inspection.views.shards import read_views
 from inspection.wafer.taxonomy import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from inspection.params import Params
 
+    Told = Callable[[str, Mapping[str, Any], Sequence[Mapping[str, float]]], None]
+    """(session, parameters that it reads, history so far): how a session tells its curves while it lasts."""
+
 NETWORK, SESSION = "model.keras", "training.json"
+COLUMNS = ("epoch", "loss", "validation_loss", "validation_macro_f1", "learning_rate")
+"""Of ``history.csv``. Seconds are left out: the file is an output of the stage, and the same training must leave the same bytes."""
+READ = {"base", "balance", "augment", "train", "taxonomy"}
+"""Sections of the parameters that training reads."""
 
 
-def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -> dict[str, Any]:
+def train(data: Path, params: Params, report: Callable[[int, int, str], None], told: Told | None = None) -> dict[str, Any]:
     """Train on ``data/wafers.parquet``, ``data/views`` and ``data/split.parquet``.
 
     Writes ``data/model/model.keras`` (the best epoch), ``data/model/training.json`` and ``data/history.csv``. The checkpoint in
-    ``data/checkpoint`` lets an interrupted session go on; the next session of other data or parameters replaces it.
+    ``data/checkpoint`` lets an interrupted session go on; the next session of other data or parameters replaces it. ``told`` gets the
+    history after each epoch; a session is the same for the same data and parameters, interrupted or not.
     """
+    session = _fingerprint(data, params)
     split = pd.read_parquet(data / "split.parquet")
     views = read_views(data / "views")
     taxonomy = choose(split["label"], params.classes)
@@ -65,21 +76,24 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
         params.train,
         data / "checkpoint",
         seed=params.base.seed,
-        fingerprint=_fingerprint(data, params),
+        fingerprint=session,
         progress=report,
+        told=None if told is None else partial(told, session, params.model_dump(mode="json", include=READ - {"taxonomy"})),
     )
     model = data / "model"
     shutil.rmtree(model, ignore_errors=True)
     model.mkdir(parents=True)
     shutil.copyfile(fitted.network, model / NETWORK)
     summary = {"best_validation_macro_f1": fitted.best, "best_epoch": fitted.best_epoch + 1, "epochs": len(fitted.history)}
-    (model / SESSION).write_text(json.dumps({**summary, "classes": taxonomy.names}, indent=1), encoding="utf-8")
+    curves = read(fitted.history)
+    content = {**summary, "classes": taxonomy.names, "curves": curves.to_dict(), "session": session}
+    (model / SESSION).write_text(json.dumps(content, indent=1), encoding="utf-8")
     with (data / "history.csv").open("w", newline="", encoding="utf-8") as stream:
-        # Seconds are left out: the file is an output of the stage, and the same training must leave the same bytes.
-        writer = csv.DictWriter(stream, ["epoch", "loss", "validation_macro_f1"], extrasaction="ignore")
+        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(fitted.history)
-    return {**summary, "training_wafers": len(training), "seconds": sum(row["seconds"] for row in fitted.history)}
+    seconds = sum(row["seconds"] for row in fitted.history)
+    return {**summary, "curves": curves.words, "training_wafers": len(training), "seconds": seconds}
 
 
 def _drawn(
@@ -97,6 +111,6 @@ def _fingerprint(data: Path, params: Params) -> str:
     """What a checkpoint belongs to: the split, the views' recipe and every parameter that training reads."""
     digest = hashlib.sha256((data / "split.parquet").read_bytes())
     digest.update((data / "views" / "views.json").read_bytes())
-    chosen = params.model_dump_json(by_alias=True, include={"base", "balance", "augment", "train", "taxonomy"})
+    chosen = params.model_dump_json(by_alias=True, include=READ)
     digest.update(chosen.encode())
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_problem import packaged_policy, settings, training_set
 
 pytestmark = [
     pytest.mark.slow,
@@ -9,45 +10,15 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*"),
 ]
 
-SIZE = 16
-
 
 @pytest.fixture(scope="module")
 def problem():
-    """Two classes that differ at a glance: failed dies on the left half, or none."""
-    from inspection.training.fit import TrainingSet
-    from inspection.views.renderer import ViewSpec, render_global
-    from inspection.views.shards import Views
-    from inspection.wafer.maps import DieMap, WaferInfo
-
-    rng = np.random.default_rng(0)
-    maps, labels = [], np.arange(60) % 2
-    for label in labels:
-        status = np.ones((SIZE, SIZE), np.uint8)
-        status[rng.random((SIZE, SIZE)) < 0.05] = 2
-        if label:
-            status[:, : SIZE // 2] = 2
-        maps.append(DieMap(info=WaferInfo(), status=status))
-    spec = ViewSpec(SIZE)
-    images = np.stack([render_global(m, SIZE) for m in maps[40:]])
-    held_out = Views(images, np.zeros((20, 0, 32, 32, 3), np.uint8), spec)
-    return TrainingSet(maps[:40], labels[:40], np.arange(40), held_out, labels[40:], 2)
+    return training_set()
 
 
 @pytest.fixture(scope="module")
 def policy():
-    from inspection import params
-    from inspection.augmentation.policy import policy_for
-    from inspection.wafer.taxonomy import choose
-
-    packaged = params.load()
-    return policy_for(choose(["none", "Edge-Loc"], packaged.classes), packaged.augment)
-
-
-def settings(**changes):
-    from inspection.params import Train
-
-    return Train(**{"width": 8, "epochs": 3, "min_steps": 15, "min_epoch_steps": 1, "batch_size": 8, "patience": 9, **changes})
+    return packaged_policy()
 
 
 class Killed(Exception):  # noqa: N818
