@@ -150,6 +150,7 @@ def _wafers(given: argparse.Namespace, params: parameters.Params) -> list[Canoni
 def _run(folder: Path, params: parameters.Params) -> dict[str, Any]:
     """Train, and say what every test wafer is called: columns of the confusion matrix, by label and by decision."""
     from inspection.evaluation.evaluation import Part, evaluate
+    from inspection.models.backend import keras
     from inspection.scoring.bundle import Bundle
     from inspection.scoring.calibration import fit_temperature, softmax
     from inspection.scoring.predictor import Predictor
@@ -164,6 +165,7 @@ def _run(folder: Path, params: parameters.Params) -> dict[str, Any]:
     logits = {part: predictor.outputs(views.take(at))[0] for part, at in rows.items()}
     temperature = fit_temperature(logits["validation"], truth[rows["validation"]])
     parts = [Part(truth=truth[at], probabilities=softmax(logits[part], temperature), group=group[at]) for part, at in rows.items()]
+    keras.utils.clear_session()  # or the graphs of all trainings stay in memory
     judged = evaluate(parts[0], parts[1], taxonomy, params.evaluate.model_copy(update={"bootstrap": 1}), np.random.default_rng(0))
     return {
         "label": column_of(judged.labels, taxonomy.names).tolist(),

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inspection.params import Balance
-
 NEIGHBOURS = 5
 """Neighbours within the class between which ``borderline`` and ``adasyn`` look; a class needs more wafers than these."""
 LOOKS_AT_WAFERS = ("borderline", "adasyn")
@@ -119,11 +117,6 @@ def balanced_indices(
         kept = min(len(near), len(places))
         again[places[:kept]] = np.random.default_rng([seed, label]).permutation(near)[:kept]
     return drawn
-
-
-def draws_of(labels: NDArray[np.integer], params: Balance, seed: int, features: NDArray[np.floating] | None = None) -> NDArray[np.intp]:
-    """`balanced_indices` as ``params`` say."""
-    return balanced_indices(labels, params.tempering, seed, params.sampler, features)
 
 
 def _any_again(y: NDArray[np.integer], wanted: dict[int, int], seed: int) -> NDArray[np.intp]:

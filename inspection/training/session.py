@@ -15,7 +15,7 @@ import pandas as pd
 
 from inspection.augmentation.policy import fitted_policy
 from inspection.augmentation.turns import common_turns
-from inspection.dataset.balance import LOOKS_AT_WAFERS, draws_of
+from inspection.dataset.balance import LOOKS_AT_WAFERS, balanced_indices
 from inspection.formats.canonical import read_shard
 from inspection.models import features
 from inspection.models.symmetry import SquareGroup
@@ -104,7 +104,7 @@ def _drawn(
     if params.balance.sampler in LOOKS_AT_WAFERS:
         workers = Settings().workers or len(os.sched_getaffinity(0))
         table = features.extract(images, workers, lambda done, total: report(done, total, "hand-made features, for the balance"))
-    return draws_of(labels, params.balance, params.base.seed, table)
+    return balanced_indices(labels, params.balance.tempering, params.base.seed, params.balance.sampler, table)
 
 
 def _fingerprint(data: Path, params: Params) -> str:
