@@ -8,6 +8,7 @@ from inspection.params.intake import Base, Ingest, Recipe, Split, Tile, Validate
 from inspection.params.learning import Balance, Baselines, Guard, ModelName, Train
 from inspection.params.operation import Alert, Evaluate, Infer, Register
 from inspection.params.section import Section
+from inspection.params.transfer import Phase, PhaseName, Pretrain, PseudoLabels, Transfer
 
 __all__ = [
     "PACKAGED",
@@ -25,12 +26,17 @@ __all__ = [
     "ModelName",
     "Nuisance",
     "Params",
+    "Phase",
+    "PhaseName",
+    "Pretrain",
+    "PseudoLabels",
     "Recipe",
     "Register",
     "Section",
     "Split",
     "Tile",
     "Train",
+    "Transfer",
     "Validate",
     "load",
 ]

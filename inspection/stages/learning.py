@@ -44,6 +44,8 @@ def snapshot(workspace: Workspace, params: Params, *, report: Report = silent) -
     Wafers of the simulated fab are left out as soon as there are labelled ones that landed.
     """
     from inspection.dataset.snapshot import freeze
+    from inspection.dataset.start import freeze_start
+    from inspection.stages.starting import start_weights
     from inspection.store.labelled import labelled_wafers, names_and_formats
 
     report(0, 0, "")
@@ -55,8 +57,12 @@ def snapshot(workspace: Workspace, params: Params, *, report: Report = silent) -
         known = {*params.classes, *(row["label"] for row in labelled)}
         files = {row["file_sha256"] for row in labelled}
         simulated = {sha256 for sha256 in files if is_simulated(workspace, names[sha256][0])}
-        frozen = freeze(store, workspace, known, exclude=simulated if simulated != files else ())
-    return {"files": frozen.files, "wafers": frozen.wafers, "classes": frozen.classes, "idle": not frozen.changed}
+        exclude = simulated if simulated != files else ()
+        frozen = freeze(store, workspace, known, exclude=exclude, unlabelled=params.transfer.unlabelled, seed=params.base.seed)
+    with start_weights(workspace, params) as weights:
+        changed = freeze_start(workspace.snapshot, params.transfer.start, weights) or frozen.changed
+    unlabelled = {"unlabelled": frozen.unlabelled} if frozen.unlabelled else {}
+    return {"files": frozen.files, "wafers": frozen.wafers, **unlabelled, "classes": frozen.classes, "idle": not changed}
 
 
 def dvc_stage(workspace: Workspace, _params: Params, name: str, *, report: Report = silent) -> dict[str, Any]:
@@ -66,14 +72,16 @@ def dvc_stage(workspace: Workspace, _params: Params, name: str, *, report: Repor
 
 
 def materialise(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """Snapshot -> data/wafers.parquet."""
+    """Snapshot -> data/wafers.parquet, and data/unlabelled.parquet with the wafers that have no label."""
     from inspection.dataset import snapshot as frozen
     from inspection.dataset.materialise import materialise as write_wafers
     from inspection.formats.table import read
 
     out = workspace.data / "wafers.parquet"
-    wafers = write_wafers(
-        frozen.read(workspace.snapshot), workspace.root, lambda path: read(path, params.ingest), out, partial(told, report, "wafers")
+    whole, progress = frozen.read(workspace.snapshot), partial(told, report, "wafers")
+    wafers = write_wafers(whole.labelled, workspace.root, lambda path: read(path, params.ingest), out, progress)
+    write_wafers(
+        whole.unlabelled, workspace.root, lambda path: read(path, params.ingest), workspace.data / "unlabelled.parquet", progress, least=0
     )
     return {"wafers": wafers, "shard": str(out)}
 
@@ -137,12 +145,16 @@ def split(workspace: Workspace, params: Params, *, report: Report = silent) -> d
 
 
 def train(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """Views, split and wafers -> data/model, data/history.csv; the checkpoint in data/checkpoint survives an interruption."""
+    """Views, split and wafers -> data/model, data/history.csv; the checkpoint in data/checkpoint survives an interruption.
+
+    The weights that ``transfer.start`` names are those that the snapshot froze.
+    """
     require_made(workspace.data / "split.parquet", "split")
     require_made(workspace.data / "views", "tile")
+    from inspection.dataset.start import frozen_start
     from inspection.training.session import train as learn
 
-    return learn(workspace.data, params, report)
+    return learn(workspace.data, params, report, frozen_start(workspace.snapshot, params.transfer.start))
 
 
 def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:

@@ -85,10 +85,12 @@ def fit(
     seed: int,
     fingerprint: str,
     progress: Callable[[int, int, str], None] | None = None,
+    prepare: Callable[[keras.Model], None] | None = None,
 ) -> Fitted:
     """Train ``params.model`` and keep the epoch with the best macro-F1 on the validation part (the later one of equals).
 
-    Runs again where it was interrupted when ``fingerprint`` is the same. ``progress`` gets (steps done, steps in all, text).
+    Runs again where it was interrupted when ``fingerprint`` is the same. ``progress`` gets (steps done, steps in all, text). ``prepare``
+    changes the new network before it is compiled: its weights, and which of them are trained.
     """
     epochs, steps = steps_of(params, len(data.maps))
     keras.utils.set_random_seed(seed)
@@ -97,6 +99,8 @@ def fit(
     if model is None:
         spec, group = data.validation.spec, data.group if params.symmetric else None
         model = build(params.model, spec, data.classes, width=params.width, dropout=params.dropout, group=group)
+        if prepare is not None:
+            prepare(model)
         model.compile(optimizer=_optimizer(params, epochs * steps), loss=_loss(params))
     with_tiles = any(t.name == "tiles" for t in model.inputs)
     while state.epoch < epochs and state.epoch - state.best_epoch <= params.patience + 1:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import pandas as pd
 from inspection.augmentation.policy import fitted_policy
 from inspection.augmentation.turns import common_turns
 from inspection.dataset.balance import balanced_indices
+from inspection.dataset.unlabelled import read_unlabelled
 from inspection.formats.canonical import read_shard
 from inspection.models.symmetry import SquareGroup
-from inspection.training.fit import TrainingSet, fit
+from inspection.training.few_labels import learn
+from inspection.training.fit import TrainingSet
 from inspection.views.shards import read_views
 from inspection.wafer.taxonomy import choose
 
@@ -25,12 +28,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from inspection.params import Params
+    from inspection.wafer.maps import WaferMap
 
 NETWORK, SESSION = "model.keras", "training.json"
 
 
-def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -> dict[str, Any]:
-    """Train on ``data/wafers.parquet``, ``data/views`` and ``data/split.parquet``.
+def train(data: Path, params: Params, report: Callable[[int, int, str], None], start: Path | None = None) -> dict[str, Any]:
+    """Train on ``data/wafers.parquet``, ``data/views`` and ``data/split.parquet``, from the weights of ``start``.
 
     Writes ``data/model/model.keras`` (the best epoch), ``data/model/training.json`` and ``data/history.csv``. The checkpoint in
     ``data/checkpoint`` lets an interrupted session go on; the next session of other data or parameters replaces it.
@@ -42,13 +46,13 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
     part = split["part"].to_numpy()
     training, validation = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
     maps = [entry.wafer.map for entry in read_shard(data / "wafers.parquet", training.tolist())]
-    drawn = balanced_indices(labels[training], params.balance.tempering, params.base.seed)
+    draw = partial(balanced_indices, tempering=params.balance.tempering, seed=params.base.seed)
     policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
-    fitted = fit(
+    learnt = learn(
         TrainingSet(
             maps,
             labels[training],
-            drawn,
+            draw(labels[training]),
             views.take(validation),
             labels[validation],
             len(taxonomy),
@@ -57,29 +61,49 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
         ),
         policy,
         params.train,
+        params.transfer,
         data / "checkpoint",
         seed=params.base.seed,
-        fingerprint=_fingerprint(data, params),
+        fingerprint=_fingerprint(data, params, start),
+        drawn=draw,
+        start=start,
+        unlabelled=_unlabelled(data, split, params),
         progress=report,
     )
+    fitted = learnt.fitted
     model = data / "model"
     shutil.rmtree(model, ignore_errors=True)
     model.mkdir(parents=True)
     shutil.copyfile(fitted.network, model / NETWORK)
     summary = {"best_validation_macro_f1": fitted.best, "best_epoch": fitted.best_epoch + 1, "epochs": len(fitted.history)}
-    (model / SESSION).write_text(json.dumps({**summary, "classes": taxonomy.names}, indent=1), encoding="utf-8")
+    content = {**summary, "classes": taxonomy.names, "transfer": learnt.to_dict()}
+    (model / SESSION).write_text(json.dumps(content, indent=1), encoding="utf-8")
     with (data / "history.csv").open("w", newline="", encoding="utf-8") as stream:
         # Seconds are left out: the file is an output of the stage, and the same training must leave the same bytes.
-        writer = csv.DictWriter(stream, ["epoch", "loss", "validation_macro_f1"], extrasaction="ignore")
+        columns = ["epoch", "loss", "validation_macro_f1", *(["phase"] if learnt.phases or learnt.rounds else [])]
+        writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(fitted.history)
     return {**summary, "training_wafers": len(training), "seconds": sum(row["seconds"] for row in fitted.history)}
 
 
-def _fingerprint(data: Path, params: Params) -> str:
-    """What a checkpoint belongs to: the split, the views' recipe and every parameter that training reads."""
+def _unlabelled(data: Path, split: pd.DataFrame, params: Params) -> list[WaferMap]:
+    """The wafers without a label that training may see, where anything is to be learnt from them."""
+    if not (params.transfer.pretrain.epochs or params.transfer.pseudo_labels.rounds):
+        return []
+    parts = split["part"].to_numpy(str)
+    return read_unlabelled(data / "unlabelled.parquet", data / "wafers.parquet", parts, params.split.border_rows)
+
+
+def _fingerprint(data: Path, params: Params, start: Path | None) -> str:
+    """What a checkpoint belongs to: the split, the views' recipe, every parameter that training reads and the weights it starts from."""
     digest = hashlib.sha256((data / "split.parquet").read_bytes())
     digest.update((data / "views" / "views.json").read_bytes())
-    chosen = params.model_dump_json(by_alias=True, include={"base", "balance", "augment", "train", "taxonomy"})
+    chosen = params.model_dump_json(by_alias=True, include={"base", "balance", "augment", "train", "transfer", "taxonomy"})
     digest.update(chosen.encode())
+    unlabelled = data / "unlabelled.parquet"
+    if unlabelled.is_file():
+        digest.update(hashlib.sha256(unlabelled.read_bytes()).digest())
+    if start is not None:
+        digest.update(hashlib.sha256(start.read_bytes()).digest())
     return digest.hexdigest()
