@@ -45,6 +45,15 @@ def freeze_start(snapshot: Path, reference: str | None, source: Path | None) -> 
     return True
 
 
+def start_lineage(snapshot: Path) -> dict[str, str]:
+    """``started_from`` and ``start_sha256`` for a model's lineage; empty where training starts from nothing."""
+    path = snapshot / START
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if content.get("reference") is None:
+        return {}
+    return {"started_from": content["reference"], "start_sha256": content["sha256"]}
+
+
 def frozen_start(snapshot: Path, reference: str | None) -> Path | None:
     """The file that ``reference`` stood for when the snapshot was taken; None where none is asked for.
 

@@ -218,8 +218,11 @@ def promote(
 
 
 def _lineage(workspace: Workspace) -> dict[str, str]:
+    from inspection.dataset.start import start_lineage
+
     project = Project.open(workspace, Path.cwd())
     return {
+        **start_lineage(workspace.snapshot),
         "snapshot_sha256": hashlib.sha256((workspace.snapshot / "manifest.json").read_bytes()).hexdigest(),
         "params_sha256": hashlib.sha256(project.params.read_bytes()).hexdigest(),
         "code_version": installed_version("wafer-inspection"),

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inspection.models.builders import build
 from inspection.models.saved import load_network
 from inspection.params import Phase
 from inspection.scoring.calibration import softmax
-from inspection.training.fit import Fitted, TrainingSet, fit
+from inspection.training.fit import Fitted, TrainingSet, fit, untrained
 from inspection.training.pretrain import pretrain
 from inspection.training.protocol import train_in_phases
 from inspection.training.pseudo_labels import UNLABELLED, Taken, gate, take
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from inspection.augmentation.policy import Policy
     from inspection.models.backend import keras
-    from inspection.params import PhaseName, Train, Transfer
+    from inspection.params import PhaseName, PseudoLabels, Train, Transfer
     from inspection.wafer.maps import WaferMap
 
     Progress = Callable[[int, int, str], None]
@@ -65,6 +64,7 @@ def learn(
     drawn: Callable[[NDArray[np.integer]], NDArray[np.integer]],
     start: Path | None = None,
     unlabelled: Sequence[WaferMap] = (),
+    membership: NDArray[np.bool_] | None = None,
     progress: Progress | None = None,
 ) -> Learnt:
     """Train as ``train`` and ``transfer`` say.
@@ -85,6 +85,9 @@ def learn(
         Weights to start from.
     unlabelled : sequence of WaferMap
         Wafers for pre-training and pseudo-labels, of no lot of the validation or test part.
+    membership : ndarray of shape (classes, patterns), optional
+        Which patterns each class has, where they combine: pseudo-labels are then judged pattern by pattern, since few of the combinations
+        have enough validation wafers to be judged by themselves.
     progress : callable, optional
         Gets (steps done, steps in all, text); the steps are those of the step that is being done.
     """
@@ -99,7 +102,7 @@ def learn(
     if start is None:
         learnt = Learnt(fit(data, policy, train, folder, seed=seed, fingerprint=fingerprint, progress=progress))
     else:
-        account = carry_over(_network(data, train), start)
+        account = carry_over(untrained(data, train), start)
         if progress is not None:
             progress(0, 0, account.words())
         course = train_in_phases(
@@ -112,7 +115,7 @@ def learn(
     for number in range(1, transfer.pseudo_labels.rounds + 1):
         learnt = _round(
             learnt, number, data, policy, train, transfer, folder / f"round-{number}",
-            seed=seed, fingerprint=fingerprint, drawn=drawn, unlabelled=(unlabelled, views), progress=progress,
+            seed=seed, fingerprint=fingerprint, drawn=drawn, unlabelled=(unlabelled, views), membership=membership, progress=progress,
         )  # fmt: skip
     return learnt
 
@@ -130,14 +133,13 @@ def _round(
     fingerprint: str,
     drawn: Callable[[NDArray[np.integer]], NDArray[np.integer]],
     unlabelled: tuple[Sequence[WaferMap], Views | None],
+    membership: NDArray[np.bool_] | None,
     progress: Progress | None,
 ) -> Learnt:
     """Label the unlabelled wafers by the network so far, and go on training it on them, too; the better network is kept."""
     maps, views = unlabelled
     network = load_network(learnt.fitted.network)
-    through = gate(_probabilities(network, data.validation), data.validation_labels, transfer.pseudo_labels)
-    parts = np.full(len(maps), UNLABELLED)
-    taken = take(_probabilities(network, views), parts, through, data.labels, transfer.pseudo_labels)
+    taken = _taken(_probabilities(network, data.validation), _probabilities(network, views), data, transfer.pseudo_labels, membership)
     entry = {"round": number, "taken": len(taken.rows), "left": dict(taken.left), "by_class": _counts(taken, data.classes)}
     if not len(taken.rows):
         return replace(learnt, rounds=[*learnt.rounds, entry])
@@ -148,7 +150,7 @@ def _round(
     teacher = learnt.fitted.network
     digest = hashlib.sha256(teacher.read_bytes()).hexdigest()
     course = train_in_phases(
-        more, policy, train, phases, (teacher, carry_over(_network(data, train), teacher, head=True)), folder,
+        more, policy, train, phases, (teacher, carry_over(untrained(data, train), teacher, head=True)), folder,
         seed=seed + number, fingerprint=f"{fingerprint} {digest}", head=True, progress=progress,
     )  # fmt: skip
     before = learnt.fitted
@@ -163,9 +165,24 @@ def _round(
     return replace(learnt, fitted=fitted, rounds=[*learnt.rounds, {**entry, "best_validation_macro_f1": course.fitted.best}])
 
 
-def _network(data: TrainingSet, train: Train) -> keras.Model:
-    group = data.group if train.symmetric else None
-    return build(train.model, data.validation.spec, data.classes, width=train.width, dropout=train.dropout, group=group)
+def _taken(
+    validation: NDArray[np.float64],
+    unlabelled: NDArray[np.float64],
+    data: TrainingSet,
+    params: PseudoLabels,
+    membership: NDArray[np.bool_] | None,
+) -> Taken:
+    """What passes the gate, with class indices as labels."""
+    parts = np.full(len(unlabelled), UNLABELLED)
+    if membership is None:
+        return take(unlabelled, parts, gate(validation, data.validation_labels, params), data.labels, params)
+    flags = np.asarray(membership, np.int64)
+    through = gate(validation @ flags, flags[data.validation_labels], params)
+    taken = take(unlabelled @ flags, parts, through, flags[data.labels], params)
+    index = {tuple(row): k for k, row in enumerate(flags.tolist())}
+    labels = np.array([index.get(tuple(row), -1) for row in taken.labels.tolist()], np.int64)
+    known = labels >= 0
+    return Taken(taken.rows[known], labels[known], {**taken.left, "no such class": int((~known).sum())})
 
 
 def _rendered(maps: Sequence[WaferMap], like: Views) -> Views:

@@ -76,6 +76,12 @@ def batch_size_of(params: Train, wafers: int) -> int:
     return max(min(params.batch_size, wafers // 4), min(8, params.batch_size))
 
 
+def untrained(data: TrainingSet, params: Train) -> keras.Model:
+    """The network that ``params`` names for the views and classes of ``data``."""
+    spec, group = data.validation.spec, data.group if params.symmetric else None
+    return build(params.model, spec, data.classes, width=params.width, dropout=params.dropout, group=group)
+
+
 def fit(
     data: TrainingSet,
     policy: Policy,
@@ -97,8 +103,7 @@ def fit(
     checkpoint = Checkpoint(folder, fingerprint)
     state, model = checkpoint.load()
     if model is None:
-        spec, group = data.validation.spec, data.group if params.symmetric else None
-        model = build(params.model, spec, data.classes, width=params.width, dropout=params.dropout, group=group)
+        model = untrained(data, params)
         if prepare is not None:
             prepare(model)
         model.compile(optimizer=_optimizer(params, epochs * steps), loss=_loss(params))

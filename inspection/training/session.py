@@ -68,6 +68,7 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None], s
         drawn=draw,
         start=start,
         unlabelled=_unlabelled(data, split, params),
+        membership=np.array(taxonomy.membership()) if taxonomy.combines else None,
         progress=report,
     )
     fitted = learnt.fitted

@@ -1,10 +1,11 @@
 """The frozen start: what training starts from is what lay there when the snapshot was taken, or nothing."""
 
+import hashlib
 import json
 
 import pytest
 
-from inspection.dataset.start import START, freeze_start, frozen_start
+from inspection.dataset.start import START, freeze_start, frozen_start, start_lineage
 from inspection.errors import InputError, InputNotFoundError
 
 
@@ -26,6 +27,7 @@ def test_no_start_is_frozen_too_so_that_the_pipeline_has_its_dependency(tmp_path
     assert freeze_start(tmp_path, None, None)
     assert json.loads((tmp_path / START).read_text())["sha256"] is None
     assert frozen_start(tmp_path, None) is None
+    assert start_lineage(tmp_path) == start_lineage(tmp_path / "nowhere") == {}
 
 
 def test_weights_alone_keep_their_ending(tmp_path):
@@ -33,6 +35,9 @@ def test_weights_alone_keep_their_ending(tmp_path):
     source.write_bytes(b"x")
     freeze_start(tmp_path / "s", "registry:3", source)
     assert frozen_start(tmp_path / "s", "registry:3").name.endswith(".weights.h5")
+    lineage = start_lineage(tmp_path / "s")
+    assert lineage["started_from"] == "registry:3"
+    assert lineage["start_sha256"] == hashlib.sha256(b"x").hexdigest()
 
 
 def test_another_reference_a_lost_or_a_changed_copy_are_refused(tmp_path):
