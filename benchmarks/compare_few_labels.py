@@ -34,12 +34,12 @@ from inspection.dataset.split import TRAIN, VALIDATION, plan
 from inspection.formats import table
 from inspection.models.saved import load_network
 from inspection.models.symmetry import SquareGroup
-from inspection.params import Phase, Pretrain, PseudoLabels, Train, Transfer
+from inspection.params import ClassAugment, Phase, Pretrain, PseudoLabels, Train, Transfer
 from inspection.training.few_labels import learn
 from inspection.training.fit import TrainingSet, fit
 from inspection.views.renderer import ViewSpec, render_global, turn_dies
 from inspection.views.shards import Views
-from inspection.wafer.taxonomy import choose
+from inspection.wafer.taxonomy import JOIN, choose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,8 @@ def main() -> None:
     parser.add_argument("--source-share", type=float, default=1.0, help="of WM-811K's maps")
     parser.add_argument("--contrast-epochs", type=int, default=20)
     parser.add_argument("--steps", type=int, default=1000, help="of training on the labelled maps, in all phases")
+    parser.add_argument("--union", type=float, default=0.5, help="share of a combination's draws that join one wafer of each pattern")
+    parser.add_argument("--rounds", type=int, default=3, help="of pseudo-labels")
     parser.add_argument("--round-epochs", type=int, default=3, help="of each round with pseudo-labels")
     parser.add_argument("--minutes", type=float, default=1e9)
     given = parser.parse_args()
@@ -89,7 +91,7 @@ def _compare(given: argparse.Namespace, progress: _Clock) -> None:
     done = {(r["seed"], r["try"]) for r in map(json.loads, results.read_text().splitlines())} if results.is_file() else set()
     for seed in given.seeds:
         wanted = [name for name in given.tries if (seed, name) not in done]
-        problem = _Problem(maps, names, params, given.size_px, seed) if wanted else None
+        problem = _Problem(maps, names, params, given, seed) if wanted else None
         for name in wanted:
             transfer, uses_start = TRIES[name](given)
             start = _source(given, params, train, progress) if uses_start else None
@@ -104,7 +106,10 @@ def _phases(given: argparse.Namespace, **which: float) -> dict[str, Any]:
     epochs = max(1, given.steps // 100)
     every: dict[str, Any] = {"frozen": None, "shallow": None, "deep": None}
     shares = {"frozen": 0.2, "shallow": 0.3, "deep": 0.5} if len(which) == 3 else dict.fromkeys(which, 1.0)
-    return every | {name: Phase(epochs=max(1, round(epochs * shares[name])), learning_rate=rate) for name, rate in which.items()}
+    for name, rate in which.items():
+        share = max(1, round(epochs * shares[name]))
+        every[name] = Phase(epochs=share, learning_rate=rate, min_steps=100 * share)
+    return every
 
 
 def _protocol(given: argparse.Namespace) -> dict[str, Any]:
@@ -115,8 +120,8 @@ def _contrast(given: argparse.Namespace) -> Pretrain:
     return Pretrain(epochs=given.contrast_epochs)
 
 
-def _pseudo() -> PseudoLabels:
-    return PseudoLabels(rounds=3, precision=0.98, floor=0.8, cap=None)
+def _pseudo(given: argparse.Namespace) -> PseudoLabels:
+    return PseudoLabels(rounds=given.rounds, epochs=given.round_epochs, precision=0.98, floor=0.8, cap=None)
 
 
 TRIES = {
@@ -124,12 +129,12 @@ TRIES = {
     "supervised start": lambda given: (Transfer(**_phases(given, deep=3e-3)), True),
     "protocol": lambda given: (Transfer(**_protocol(given)), True),
     "contrastive": lambda given: (Transfer(**_protocol(given), pretrain=_contrast(given)), False),
-    "protocol, pseudo-labels": lambda given: (Transfer(**_protocol(given), pseudo_labels=_pseudo()), True),
+    "protocol, pseudo-labels": lambda given: (Transfer(**_protocol(given), pseudo_labels=_pseudo(given)), True),
     "contrastive, pseudo-labels": lambda given: (
-        Transfer(**_protocol(given), pretrain=_contrast(given), pseudo_labels=_pseudo()), False,
+        Transfer(**_protocol(given), pretrain=_contrast(given), pseudo_labels=_pseudo(given)), False,
     ),
     "start, contrastive, pseudo-labels": lambda given: (
-        Transfer(**_protocol(given), pretrain=_contrast(given), pseudo_labels=_pseudo()), True,
+        Transfer(**_protocol(given), pretrain=_contrast(given), pseudo_labels=_pseudo(given)), True,
     ),
 }  # fmt: skip
 
@@ -137,9 +142,13 @@ TRIES = {
 class _Problem:
     """One draw of test part and labels."""
 
-    def __init__(self, maps: Sequence[WaferMap], names: NDArray[np.str_], params: parameters.Params, size_px: int, seed: int) -> None:
-        self.params, self.seed = params, seed
-        self.taxonomy = choose(names, params.classes)
+    def __init__(
+        self, maps: Sequence[WaferMap], names: NDArray[np.str_], params: parameters.Params, given: argparse.Namespace, seed: int
+    ) -> None:
+        self.seed = seed
+        unions = {str(n): ClassAugment(union=given.union) for n in np.unique(names) if JOIN in str(n)}
+        self.augment = params.augment.model_copy(update={"classes": unions if given.union else {}})
+        self.taxonomy = choose(names.tolist(), params.classes)
         self.labels = np.array([self.taxonomy.index(str(n)) for n in names])
         rng = np.random.default_rng(seed)
         self.test = _stratified(self.labels, np.arange(len(maps)), TEST, rng)
@@ -149,13 +158,13 @@ class _Problem:
         self.held = rng.permutation(labelled)[: round(HELD * len(labelled))]
         self.learnt = np.setdiff1d(labelled, self.held)
         self.unlabelled = np.setdiff1d(rest, labelled)
-        self.maps, self.spec = maps, ViewSpec(size_px)
+        self.maps, self.spec = maps, ViewSpec(given.size_px)
 
     def learn(self, train: Train, transfer: Transfer, folder: Path, start: Path | None, steps: int, progress: _Clock) -> dict[str, Any]:
         began = time.monotonic()
-        labels, policy, drawn = self.labels[self.learnt], None, partial(balanced_indices, tempering=1.0, seed=self.seed)
+        labels, drawn = self.labels[self.learnt], partial(balanced_indices, tempering=1.0, seed=self.seed)
         own = [self.maps[i] for i in self.learnt]
-        policy, donors = fitted_policy(self.taxonomy, self.params.augment, own, labels)
+        policy, donors = fitted_policy(self.taxonomy, self.augment, own, labels)
         data = TrainingSet(
             own, labels, drawn(labels), self._views(self.held), self.labels[self.held], len(self.taxonomy),
             SquareGroup.of(common_turns(self.taxonomy)), donors,

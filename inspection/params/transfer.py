@@ -13,11 +13,15 @@ PhaseName = Literal["frozen", "shallow", "deep"]
 
 
 class Phase(Section):
-    """One phase of the protocol: ``epochs`` at most, the highest ``learning_rate``, and of ``shallow`` how many ``stages`` are trained."""
+    """One phase of the protocol: ``epochs`` at most, the highest ``learning_rate``, and of ``shallow`` how many ``stages`` are trained.
+
+    ``min_steps`` takes the place of ``train.min_steps`` where it is given: with a hundred wafers an epoch is a handful of steps.
+    """
 
     epochs: PositiveInt
     learning_rate: float = Field(gt=0)
     stages: PositiveInt = 1
+    min_steps: PositiveInt | None = None
 
 
 class Pretrain(Section):
@@ -36,13 +40,15 @@ class Pretrain(Section):
 
 
 class PseudoLabels(Section):
-    """Calls on unlabelled wafers taken for labels, ``rounds`` times; 0 = never.
+    """Calls on unlabelled wafers taken for labels, ``rounds`` times (0 = never), each followed by ``epochs`` of the whole network.
 
     A class's gate is the lowest probability from which on its calls are right on validation at least as often as ``precision`` says, never
     below ``floor``. Of each class at most ``cap`` times as many wafers as have its true label are taken, the surest first; null = all.
     """
 
     rounds: int = Field(default=0, ge=0)
+    epochs: PositiveInt = 4
+    learning_rate: float = Field(default=1e-3, gt=0)
     precision: Share = 0.98
     floor: Share = 0.9
     cap: float | None = Field(default=10.0, gt=0)

@@ -145,8 +145,8 @@ def _round(
         return replace(learnt, rounds=[*learnt.rounds, entry])
     labels = np.concatenate((data.labels, taken.labels))
     more = replace(data, maps=[*data.maps, *(maps[row] for row in taken.rows.tolist())], labels=labels, drawn=drawn(labels))
-    deep = transfer.deep or Phase(epochs=train.epochs, learning_rate=train.learning_rate)
-    phases: dict[PhaseName, Phase] = {"deep": deep}
+    asked = transfer.pseudo_labels
+    phases: dict[PhaseName, Phase] = {"deep": Phase(epochs=asked.epochs, learning_rate=asked.learning_rate)}
     teacher = learnt.fitted.network
     digest = hashlib.sha256(teacher.read_bytes()).hexdigest()
     course = train_in_phases(

@@ -59,7 +59,7 @@ def train_in_phases(
     data, policy
         As `fit` takes them.
     params : params.Train
-        Of every phase but for epochs and learning rate.
+        Of every phase but for epochs, learning rate and least steps.
     phases : mapping
         Done in their order.
     start : (Path, Account)
@@ -84,7 +84,13 @@ def train_in_phases(
         fitted = fit(
             data,
             policy,
-            params.model_copy(update={"epochs": phase.epochs, "learning_rate": phase.learning_rate}),
+            params.model_copy(
+                update={
+                    "epochs": phase.epochs,
+                    "learning_rate": phase.learning_rate,
+                    "min_steps": phase.min_steps or params.min_steps,
+                }
+            ),
             folder / f"{place}-{name}",
             seed=int(np.random.default_rng([seed, place]).integers(1 << 31)),
             fingerprint=f"{fingerprint} {place} {name}",

@@ -122,7 +122,7 @@ def test_sure_calls_on_unlabelled_wafers_are_learnt_from(data, tmp_path):
     from inspection.params import PseudoLabels, Transfer
     from inspection.training.few_labels import learn
 
-    transfer = Transfer(pseudo_labels=PseudoLabels(rounds=1, precision=0.5, floor=0.5, cap=None), deep=phases(deep=1)["deep"])
+    transfer = Transfer(pseudo_labels=PseudoLabels(rounds=1, epochs=1, precision=0.5, floor=0.5, cap=None))
     arguments = {
         "seed": 3, "fingerprint": "a", "drawn": lambda labels: np.arange(len(labels)), "unlabelled": problem(seed=7).maps,
     }  # fmt: skip
