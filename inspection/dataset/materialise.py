@@ -24,6 +24,8 @@ def materialise(
     read_wafers: Callable[[Path], Iterator[SourceWafer]],
     out: Path,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    least: int = 1,
 ) -> int:
     """Parse the snapshot's files again and write its wafers as one canonical shard, with labels.
 
@@ -40,6 +42,8 @@ def materialise(
         The shard, written aside and renamed.
     progress : callable, optional
         Called with (wafers done, wafers in all).
+    least : int
+        Wafers that there must be.
 
     Returns
     -------
@@ -51,9 +55,9 @@ def materialise(
     InputNotFoundError
         When an archived file is gone.
     InputError
-        When there is no wafer in the snapshot, a file's bytes changed, or a wafer is not in its file.
+        When there are fewer than ``least`` wafers in the snapshot, a file's bytes changed, or a wafer is not in its file.
     """
-    if not snapshot.wafers:
+    if len(snapshot.wafers) < least:
         raise InputError(
             "Nothing to train on: expected labelled wafers in the snapshot, got none. Put a labels.csv beside the "
             "files (lot,wafer,label or source,index,label), ingest them and take the snapshot again; without labels, "
@@ -81,7 +85,7 @@ def _wafers(
             entry = wanted.pop(found.index, None)
             if entry is None:
                 continue
-            yield CanonicalWafer(file.sha256, entry.source, replace(found, label=entry.label, row=entry.row))
+            yield CanonicalWafer(file.sha256, entry.source, replace(found, label=entry.label or None, row=entry.row))
             done += 1
             if progress is not None:
                 progress(done, len(snapshot.wafers))

@@ -1,7 +1,7 @@
 """The frozen training set: which files, which of their wafers, which labels. Pure files from here on, no store (`materialise`).
 
-``manifest.json`` names the files by sha256, ``wafers.csv`` the wafers. Same content, same bytes, and files that would
-not change are not written: what depends on their time or hash (DVC) then sees no change.
+``manifest.json`` names the files by sha256, ``wafers.csv`` the wafers; some may have no label, where pre-training asks for them. Same
+content, same bytes, and files that would not change are not written: what depends on their time or hash (DVC) then sees no change.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from inspection.aside import write_text
 from inspection.errors import InputError, InputNotFoundError
 from inspection.intake.archive import archived
-from inspection.store.labelled import labelled_wafers, names_and_formats
+from inspection.store.labelled import labelled_wafers, names_and_formats, unlabelled_wafers
 from inspection.wafer.taxonomy import unknown_label
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class SnapshotFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotWafer:
-    """One labelled wafer; ``row`` is its place in the source's order, >= 0."""
+    """One wafer; ``row`` is its place in the source's order, >= 0; ``label`` is empty where there is none."""
 
     file_sha256: str
     index: int
@@ -65,21 +67,34 @@ class Snapshot:
     @property
     def classes(self) -> dict[str, int]:
         """Wafers of each class, by name."""
-        return dict(sorted(Counter(w.label for w in self.wafers).items()))
+        return dict(sorted(Counter(w.label for w in self.wafers if w.label).items()))
+
+    @property
+    def labelled(self) -> Snapshot:
+        """The wafers that have a label, and their files."""
+        return _of([w for w in self.wafers if w.label], self.files)
+
+    @property
+    def unlabelled(self) -> Snapshot:
+        """The wafers that have none, and their files."""
+        return _of([w for w in self.wafers if not w.label], self.files)
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotReport:
-    """What was frozen, and whether it differs from what lay there before."""
+    """What was frozen, and whether it differs from what lay there before. ``wafers`` have a label, ``unlabelled`` none."""
 
     files: int
     wafers: int
     classes: dict[str, int]
     changed: bool
+    unlabelled: int = 0
 
 
-def freeze(store: Store, workspace: Workspace, known: Collection[str], exclude: Collection[str] = ()) -> SnapshotReport:
-    """Write the snapshot of all valid labelled wafers of the store.
+def freeze(
+    store: Store, workspace: Workspace, known: Collection[str], exclude: Collection[str] = (), *, unlabelled: int = 0, seed: int = 0
+) -> SnapshotReport:
+    """Write the snapshot of all valid labelled wafers of the store, and of some without a label.
 
     Parameters
     ----------
@@ -90,6 +105,9 @@ def freeze(store: Store, workspace: Workspace, known: Collection[str], exclude: 
         Names of the classes in params.yaml.
     exclude : collection of str
         Sha256 of files to leave out.
+    unlabelled : int
+        Wafers without a label, at most; drawn by ``seed``.
+    seed : int
 
     Returns
     -------
@@ -103,13 +121,18 @@ def freeze(store: Store, workspace: Workspace, known: Collection[str], exclude: 
     """
     with store.read() as connection:
         rows = [row for row in labelled_wafers(connection) if row["file_sha256"] not in exclude]
+        bare = [row for row in unlabelled_wafers(connection) if row["file_sha256"] not in exclude] if unlabelled and rows else []
         named = names_and_formats(connection)
+    if len(bare) > unlabelled:
+        bare = [bare[i] for i in np.sort(np.random.default_rng(seed).choice(len(bare), unlabelled, replace=False))]
     wafers = []
-    for row in rows:
-        if row["label"] not in known:
-            raise unknown_label(row["label"], known, f"wafer {row['index']} of {row['source']}")
+    for row in [*rows, *bare]:
+        label = row["label"] or ""
+        if label and label not in known:
+            raise unknown_label(label, known, f"wafer {row['index']} of {row['source']}")
         place = row["index"] if row["row"] < 0 else row["row"]
-        wafers.append(SnapshotWafer(row["file_sha256"], row["index"], row["source"], place, row["lot"], row["wafer"], row["label"]))
+        wafers.append(SnapshotWafer(row["file_sha256"], row["index"], row["source"], place, row["lot"], row["wafer"], label))
+    wafers.sort(key=attrgetter("file_sha256", "index"))
     files = []
     for sha256, count in sorted(Counter(w.file_sha256 for w in wafers).items()):
         name, format_name = named[sha256]
@@ -128,7 +151,7 @@ def freeze(store: Store, workspace: Workspace, known: Collection[str], exclude: 
         _write_if_new(workspace.snapshot / WAFERS, table),
         _write_if_new(workspace.snapshot / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n"),
     ]
-    return SnapshotReport(len(files), len(wafers), snapshot.classes, any(changed))
+    return SnapshotReport(len(files), len(rows), snapshot.classes, any(changed), len(bare))
 
 
 def read(folder: Path) -> Snapshot:
@@ -165,6 +188,12 @@ def read(folder: Path) -> Snapshot:
     except (KeyError, TypeError, ValueError) as error:
         raise _unusable(folder, "the columns and fields that it writes", repr(error)) from error
     return Snapshot(files, wafers)
+
+
+def _of(wafers: list[SnapshotWafer], files: tuple[SnapshotFile, ...]) -> Snapshot:
+    """The snapshot of ``wafers`` alone."""
+    counts = Counter(w.file_sha256 for w in wafers)
+    return Snapshot(tuple(f._replace(wafers=counts[f.sha256]) for f in files if counts[f.sha256]), tuple(wafers))
 
 
 def _to_csv(wafers: tuple[SnapshotWafer, ...]) -> str:

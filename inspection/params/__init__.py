@@ -8,6 +8,7 @@ from inspection.params.intake import Base, Ingest, Recipe, Split, Tile, Validate
 from inspection.params.learning import Balance, Baselines, Guard, ModelName, OptimiserName, Sampler, ScheduleName, Train
 from inspection.params.operation import Alert, Evaluate, Infer, Register
 from inspection.params.section import Section
+from inspection.params.transfer import Phase, PhaseName, Pretrain, PseudoLabels, Transfer
 
 __all__ = [
     "PACKAGED",
@@ -26,6 +27,10 @@ __all__ = [
     "Nuisance",
     "OptimiserName",
     "Params",
+    "Phase",
+    "PhaseName",
+    "Pretrain",
+    "PseudoLabels",
     "Recipe",
     "Register",
     "Sampler",
@@ -34,6 +39,7 @@ __all__ = [
     "Split",
     "Tile",
     "Train",
+    "Transfer",
     "Validate",
     "load",
 ]

@@ -14,6 +14,7 @@ from inspection.params.intake import Base, Ingest, Split, Tile, Validate
 from inspection.params.learning import Balance, Baselines, Guard, Train
 from inspection.params.operation import Alert, Evaluate, Infer, Register
 from inspection.params.section import Section
+from inspection.params.transfer import Transfer
 from inspection.wafer.taxonomy import JOIN, Severity, Symmetry, WaferClass, generated
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Params(Section):
     augment: Augment = Augment()
     guard: Guard = Guard()
     train: Train = Train()
+    transfer: Transfer = Transfer()
     evaluate: Evaluate = Evaluate()
     baselines: Baselines = Baselines()
     register_: Register = Field(default=Register(), alias="register")

@@ -47,6 +47,8 @@ def snapshot(workspace: Workspace, params: Params, *, report: Report = silent) -
     Wafers of the simulated fab are left out as soon as there are labelled ones that landed.
     """
     from inspection.dataset.snapshot import freeze
+    from inspection.dataset.start import freeze_start
+    from inspection.stages.starting import start_weights
     from inspection.store.labelled import labelled_wafers, names_and_formats
 
     report(0, 0, "")
@@ -58,8 +60,12 @@ def snapshot(workspace: Workspace, params: Params, *, report: Report = silent) -
         known = {*params.classes, *(row["label"] for row in labelled)}
         files = {row["file_sha256"] for row in labelled}
         simulated = {sha256 for sha256 in files if is_simulated(workspace, names[sha256][0])}
-        frozen = freeze(store, workspace, known, exclude=simulated if simulated != files else ())
-    return {"files": frozen.files, "wafers": frozen.wafers, "classes": frozen.classes, "idle": not frozen.changed}
+        exclude = simulated if simulated != files else ()
+        frozen = freeze(store, workspace, known, exclude=exclude, unlabelled=params.transfer.unlabelled, seed=params.base.seed)
+    with start_weights(workspace, params) as weights:
+        changed = freeze_start(workspace.snapshot, params.transfer.start, weights) or frozen.changed
+    unlabelled = {"unlabelled": frozen.unlabelled} if frozen.unlabelled else {}
+    return {"files": frozen.files, "wafers": frozen.wafers, **unlabelled, "classes": frozen.classes, "idle": not changed}
 
 
 def dvc_stage(workspace: Workspace, _params: Params, name: str, *, report: Report = silent) -> dict[str, Any]:
@@ -69,14 +75,16 @@ def dvc_stage(workspace: Workspace, _params: Params, name: str, *, report: Repor
 
 
 def materialise(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """Snapshot -> data/wafers.parquet."""
+    """Snapshot -> data/wafers.parquet, and data/unlabelled.parquet with the wafers that have no label."""
     from inspection.dataset import snapshot as frozen
     from inspection.dataset.materialise import materialise as write_wafers
     from inspection.formats.table import read
 
     out = workspace.data / "wafers.parquet"
-    wafers = write_wafers(
-        frozen.read(workspace.snapshot), workspace.root, lambda path: read(path, params.ingest), out, partial(told, report, "wafers")
+    whole, progress = frozen.read(workspace.snapshot), partial(told, report, "wafers")
+    wafers = write_wafers(whole.labelled, workspace.root, lambda path: read(path, params.ingest), out, progress)
+    write_wafers(
+        whole.unlabelled, workspace.root, lambda path: read(path, params.ingest), workspace.data / "unlabelled.parquet", progress, least=0
     )
     return {"wafers": wafers, "shard": str(out)}
 
@@ -142,16 +150,18 @@ def split(workspace: Workspace, params: Params, *, report: Report = silent) -> d
 def train(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
     """Views, split and wafers -> data/model, data/history.csv; the checkpoint in data/checkpoint survives an interruption.
 
-    The curves go to MLflow meanwhile: at once where a registry is named or was made before, else when the training takes its time.
+    The weights that ``transfer.start`` names are those that the snapshot froze. The curves go to MLflow meanwhile: at once where a registry
+    is named or was made before, else when the training takes its time.
     """
     require_made(workspace.data / "split.parquet", "split")
     require_made(workspace.data / "views", "tile")
+    from inspection.dataset.start import frozen_start
     from inspection.registry.live import LiveCurves
     from inspection.training.session import train as learn
 
     made = Settings().mlflow_uri is not None or workspace.mlflow.exists()
     curves = LiveCurves(partial(open_registry, workspace), after_s=0.0 if made else LIVE_AFTER_S)
-    result = learn(workspace.data, params, report, curves.told)
+    result = learn(workspace.data, params, report, curves.told, frozen_start(workspace.snapshot, params.transfer.start))
     run = curves.close()
     return result | ({"mlflow_run": run} if run else {})
 
@@ -221,13 +231,16 @@ def _session(workspace: Workspace) -> dict[str, Any]:
     """The training session that made the bundle, and its epochs."""
     about = json.loads((workspace.data / "model" / "training.json").read_text(encoding="utf-8"))
     with (workspace.data / "history.csv").open(newline="", encoding="utf-8") as stream:
-        rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(stream)]
+        rows = [{key: float(value) for key, value in row.items() if value and key != "phase"} for row in csv.DictReader(stream)]
     return {"session": about.get("session", ""), "history": rows}
 
 
 def _lineage(workspace: Workspace) -> dict[str, str]:
+    from inspection.dataset.start import start_lineage
+
     project = Project.open(workspace, Path.cwd())
     return {
+        **start_lineage(workspace.snapshot),
         "snapshot_sha256": hashlib.sha256((workspace.snapshot / "manifest.json").read_bytes()).hexdigest(),
         "params_sha256": hashlib.sha256(project.params.read_bytes()).hexdigest(),
         "code_version": installed_version("wafer-inspection"),

@@ -1,17 +1,17 @@
-"""What a snapshot freezes: the valid, labelled wafers and their files."""
+"""What a snapshot freezes: the valid wafers, with a label and without, and their files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from inspection.store.tables import files, wafers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import ColumnElement, Connection, RowMapping
 
 
 def labelled_wafers(connection: Connection) -> Sequence[RowMapping]:
@@ -19,6 +19,15 @@ def labelled_wafers(connection: Connection) -> Sequence[RowMapping]:
 
     ``row`` is the place in the source's order; the index where the source gives none.
     """
+    return _valid(connection, wafers.c.label.is_not(None))
+
+
+def unlabelled_wafers(connection: Connection) -> Sequence[RowMapping]:
+    """As `labelled_wafers`, of every valid wafer without a label; ``label`` is None or empty."""
+    return _valid(connection, or_(wafers.c.label.is_(None), wafers.c.label == ""))
+
+
+def _valid(connection: Connection, condition: ColumnElement[bool]) -> Sequence[RowMapping]:
     query = (
         select(
             wafers.c.file_sha256,
@@ -29,7 +38,7 @@ def labelled_wafers(connection: Connection) -> Sequence[RowMapping]:
             wafers.c.wafer,
             wafers.c.label,
         )
-        .where(wafers.c.state == "valid", wafers.c.label.is_not(None))
+        .where(wafers.c.state == "valid", condition)
         .order_by(wafers.c.file_sha256, wafers.c.index)
     )
     return connection.execute(query).mappings().all()

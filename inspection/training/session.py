@@ -16,12 +16,14 @@ import pandas as pd
 from inspection.augmentation.policy import fitted_policy
 from inspection.augmentation.turns import common_turns
 from inspection.dataset.balance import LOOKS_AT_WAFERS, balanced_indices
+from inspection.dataset.unlabelled import read_unlabelled
 from inspection.formats.canonical import read_shard
 from inspection.models import features
 from inspection.models.symmetry import SquareGroup
 from inspection.settings import Settings
 from inspection.training.curves import read
-from inspection.training.fit import TrainingSet, fit
+from inspection.training.few_labels import learn
+from inspection.training.fit import TrainingSet
 from inspection.views.shards import read_views
 from inspection.wafer.taxonomy import choose
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inspection.params import Params
+    from inspection.wafer.maps import WaferMap
 
     Told = Callable[[str, Mapping[str, Any], Sequence[Mapping[str, float]]], None]
     """(session, parameters that it reads, history so far): how a session tells its curves while it lasts."""
@@ -39,18 +42,20 @@ if TYPE_CHECKING:
 NETWORK, SESSION = "model.keras", "training.json"
 COLUMNS = ("epoch", "loss", "validation_loss", "validation_macro_f1", "learning_rate")
 """Of ``history.csv``. Seconds are left out: the file is an output of the stage, and the same training must leave the same bytes."""
-READ = {"base", "balance", "augment", "train", "taxonomy"}
+READ = {"base", "balance", "augment", "train", "transfer", "taxonomy"}
 """Sections of the parameters that training reads."""
 
 
-def train(data: Path, params: Params, report: Callable[[int, int, str], None], told: Told | None = None) -> dict[str, Any]:
-    """Train on ``data/wafers.parquet``, ``data/views`` and ``data/split.parquet``.
+def train(
+    data: Path, params: Params, report: Callable[[int, int, str], None], told: Told | None = None, start: Path | None = None
+) -> dict[str, Any]:
+    """Train on ``data/wafers.parquet``, ``data/views`` and ``data/split.parquet``, from the weights of ``start``.
 
     Writes ``data/model/model.keras`` (the best epoch), ``data/model/training.json`` and ``data/history.csv``. The checkpoint in
     ``data/checkpoint`` lets an interrupted session go on; the next session of other data or parameters replaces it. ``told`` gets the
     history after each epoch; a session is the same for the same data and parameters, interrupted or not.
     """
-    session = _fingerprint(data, params)
+    session = _fingerprint(data, params, start)
     split = pd.read_parquet(data / "split.parquet")
     views = read_views(data / "views")
     taxonomy = choose(split["label"], params.classes)
@@ -60,7 +65,7 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None], t
     maps = [entry.wafer.map for entry in read_shard(data / "wafers.parquet", training.tolist())]
     drawn = _drawn(labels[training], views.images[training], params, report)
     policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
-    fitted = fit(
+    learnt = learn(
         TrainingSet(
             maps,
             labels[training],
@@ -74,22 +79,29 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None], t
         ),
         policy,
         params.train,
+        params.transfer,
         data / "checkpoint",
         seed=params.base.seed,
         fingerprint=session,
+        drawn=partial(_drawn_again, params=params),
+        start=start,
+        unlabelled=_unlabelled(data, split, params),
+        membership=np.array(taxonomy.membership()) if taxonomy.combines else None,
         progress=report,
         told=None if told is None else partial(told, session, params.model_dump(mode="json", include=READ - {"taxonomy"})),
     )
+    fitted = learnt.fitted
     model = data / "model"
     shutil.rmtree(model, ignore_errors=True)
     model.mkdir(parents=True)
     shutil.copyfile(fitted.network, model / NETWORK)
     summary = {"best_validation_macro_f1": fitted.best, "best_epoch": fitted.best_epoch + 1, "epochs": len(fitted.history)}
     curves = read(fitted.history)
-    content = {**summary, "classes": taxonomy.names, "curves": curves.to_dict(), "session": session}
+    content = {**summary, "classes": taxonomy.names, "curves": curves.to_dict(), "session": session, "transfer": learnt.to_dict()}
     (model / SESSION).write_text(json.dumps(content, indent=1), encoding="utf-8")
     with (data / "history.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
+        columns = [*COLUMNS, *(["phase"] if learnt.phases or learnt.rounds else [])]
+        writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(fitted.history)
     seconds = sum(row["seconds"] for row in fitted.history)
@@ -107,10 +119,29 @@ def _drawn(
     return balanced_indices(labels, params.balance.tempering, params.base.seed, params.balance.sampler, table)
 
 
-def _fingerprint(data: Path, params: Params) -> str:
-    """What a checkpoint belongs to: the split, the views' recipe and every parameter that training reads."""
+def _drawn_again(labels: NDArray[np.integer], params: Params) -> NDArray[np.intp]:
+    """Balanced draws when pseudo-labels have joined; a sampler that looks at wafers has not seen those, and repeats at random instead."""
+    sampler = "random" if params.balance.sampler in LOOKS_AT_WAFERS else params.balance.sampler
+    return balanced_indices(labels, params.balance.tempering, params.base.seed, sampler)
+
+
+def _unlabelled(data: Path, split: pd.DataFrame, params: Params) -> list[WaferMap]:
+    """The wafers without a label that training may see, where anything is to be learnt from them."""
+    if not (params.transfer.pretrain.epochs or params.transfer.pseudo_labels.rounds):
+        return []
+    parts = split["part"].to_numpy(str)
+    return read_unlabelled(data / "unlabelled.parquet", data / "wafers.parquet", parts, params.split.border_rows)
+
+
+def _fingerprint(data: Path, params: Params, start: Path | None) -> str:
+    """What a checkpoint belongs to: the split, the views' recipe, every parameter that training reads and the weights it starts from."""
     digest = hashlib.sha256((data / "split.parquet").read_bytes())
     digest.update((data / "views" / "views.json").read_bytes())
     chosen = params.model_dump_json(by_alias=True, include=READ)
     digest.update(chosen.encode())
+    unlabelled = data / "unlabelled.parquet"
+    if unlabelled.is_file():
+        digest.update(hashlib.sha256(unlabelled.read_bytes()).digest())
+    if start is not None:
+        digest.update(hashlib.sha256(start.read_bytes()).digest())
     return digest.hexdigest()

@@ -35,6 +35,7 @@ def trivial(project: Project) -> None:
     snapshot.mkdir(exist_ok=True)
     (snapshot / "manifest.json").write_text("{}")
     (snapshot / "wafers.csv").write_text("lot\n")
+    (snapshot / "start.json").write_text("{}")
 
 
 @pytest.fixture

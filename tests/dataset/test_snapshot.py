@@ -177,3 +177,28 @@ def test_a_snapshot_edited_by_hand_is_refused(place):
         snapshot.read(workspace.snapshot)
     assert snapshot.freeze(store, workspace, CLASSES).changed
     assert len(snapshot.read(workspace.snapshot).wafers) == 10
+
+
+def test_wafers_without_a_label_are_frozen_only_when_asked_for_and_kept_apart(tmp_path):
+    workspace = Workspace(tmp_path / "ws")
+    write_archive(tmp_path / "in" / "a.npz", 1, labels=(0, 255, 2, 255, 255))  # 255: none
+    workspace.root.mkdir()
+    with Store(f"sqlite:///{workspace.store}") as store:
+        take_in(tmp_path / "in", workspace, store)
+        report = snapshot.freeze(store, workspace, CLASSES)
+        assert (report.wafers, report.unlabelled) == (2, 0)
+        before = (workspace.snapshot / snapshot.WAFERS).read_bytes()
+        report = snapshot.freeze(store, workspace, CLASSES, unlabelled=2, seed=3)
+        assert (report.wafers, report.unlabelled, report.changed) == (2, 2, True)
+        assert not snapshot.freeze(store, workspace, CLASSES, unlabelled=2, seed=3).changed, "the same seed, the same wafers"
+        whole = snapshot.read(workspace.snapshot)
+        assert whole.classes == {"Scratch, odd": 1, "none": 1}
+        assert [w.index for w in whole.labelled.wafers] == [0, 2]
+        assert {w.index for w in whole.unlabelled.wafers} < {1, 3, 4}
+        out = tmp_path / "unlabelled.parquet"
+        assert materialise(whole.unlabelled, workspace.root, READ, out, least=0) == 2
+        assert {entry.wafer.label for entry in read_shard(out)} == {None}
+        snapshot.freeze(store, workspace, CLASSES)
+        assert (workspace.snapshot / snapshot.WAFERS).read_bytes() == before
+    assert materialise(snapshot.read(workspace.snapshot).unlabelled, workspace.root, READ, out, least=0) == 0
+    assert len(shard_index(out)) == 0, "the pipeline has its file, with nothing in it"

@@ -13,14 +13,14 @@ import numpy as np
 SIZE, SEED = 16, 3
 
 
-def training_set(held_out=20):
+def training_set(held_out=20, seed=0):
     """Two classes that differ at a glance: failed dies on the left half, or none. 40 wafers to learn from."""
     from inspection.training.fit import TrainingSet
     from inspection.views.renderer import ViewSpec, render_global
     from inspection.views.shards import Views
     from inspection.wafer.maps import DieMap, WaferInfo
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     maps, labels = [], np.arange(40 + held_out) % 2
     for label in labels:
         status = np.ones((SIZE, SIZE), np.uint8)
@@ -33,13 +33,13 @@ def training_set(held_out=20):
     return TrainingSet(maps[:40], labels[:40], np.arange(40), views, labels[40:], 2)
 
 
-def packaged_policy():
+def packaged_policy(names=("none", "Edge-Loc")):
     from inspection import params
     from inspection.augmentation.policy import policy_for
     from inspection.wafer.taxonomy import choose
 
     packaged = params.load()
-    return policy_for(choose(["none", "Edge-Loc"], packaged.classes), packaged.augment)
+    return policy_for(choose(names, packaged.classes), packaged.augment)
 
 
 def settings(**changes):
@@ -47,6 +47,15 @@ def settings(**changes):
     from inspection.params import Train
 
     return Train(**{"width": 8, "epochs": 3, "min_steps": 15, "min_epoch_steps": 1, "batch_size": 8, "patience": 9, **changes})
+
+
+def brief(**changes):
+    """Two epochs of five steps of a plain network."""
+    return settings(**{"model": "plain_cnn", "epochs": 2, "min_steps": 6, **changes})
+
+
+class Killed(Exception):  # noqa: N818
+    """What a test stops a training with."""
 
 
 def outcome(fitted):
