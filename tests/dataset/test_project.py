@@ -152,7 +152,7 @@ def wait_for(path: Path, seconds: float = 60.0) -> None:
 
 @pytest.mark.slow
 def test_a_second_process_waits_for_the_first_and_then_finds_nothing_to_do(project: Project) -> None:
-    command = "touch started; sleep 3; mkdir -p data; echo x >> data/wafers.parquet"
+    command = "touch started; sleep 3; mkdir -p data; echo x >> data/wafers.parquet; touch data/unlabelled.parquet"
     set_command(project, "ingest", command)
     first = runner(project, "ingest")
     wait_for(project.root / "started")
@@ -169,7 +169,7 @@ def test_an_interrupted_stage_resumes(project: Project, number: signal.Signals) 
     # The stage keeps a checkpoint outside its outputs, like the training; only Ctrl-C lets it say goodbye.
     command = (
         "trap 'touch goodbye; exit 130' INT; if test -f data/checkpoint; then cp data/checkpoint data/wafers.parquet; "
-        "else mkdir -p data; echo half > data/checkpoint; touch started; sleep 4; fi"
+        "touch data/unlabelled.parquet; else mkdir -p data; echo half > data/checkpoint; touch started; sleep 4; fi"
     )
     set_command(project, "ingest", command)
     first = runner(project, "ingest")
