@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from sklearn.metrics import f1_score
 
 from inspection.models.backend import keras
 from inspection.models.builders import build
+from inspection.models.head import Head, HeadKind
 from inspection.training.checkpoint import Checkpoint, Progress
 from inspection.training.inputs import AugmentedBatches
+from inspection.training.pattern_loss import PatternCrossentropy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +39,7 @@ class TrainingSet:
     """What is learnt from: wafers, class indices and balanced draws of the training part; rendered views of the validation part.
 
     ``group``: the turns that the network must not see, when ``train.symmetric`` is asked for.
-    ``donors``: the training wafers again, for a policy that makes new examples of them.
+    ``donors``: the training wafers again, for a policy that makes new examples of them. ``head``: what the logits are.
     """
 
     maps: Sequence[WaferMap]
@@ -48,6 +50,7 @@ class TrainingSet:
     classes: int
     group: SquareGroup | None = None
     donors: Donors | None = None
+    head: Head = field(default_factory=Head)
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,9 @@ def fit(
     state, model = checkpoint.load()
     if model is None:
         spec, group = data.validation.spec, data.group if params.symmetric else None
-        model = build(params.model, spec, data.classes, width=params.width, dropout=params.dropout, group=group)
-        model.compile(optimizer=_optimizer(params, epochs * steps), loss=_loss(params))
+        more = {"group": group, "membership": data.head.membership}
+        model = build(params.model, spec, data.classes, width=params.width, dropout=params.dropout, **more)
+        model.compile(optimizer=_optimizer(params, epochs * steps), loss=_loss(params, data.head))
     with_tiles = any(t.name == "tiles" for t in model.inputs)
     while state.epoch < epochs and state.epoch - state.best_epoch <= params.patience + 1:
         started = time.monotonic()
@@ -160,7 +164,9 @@ def _optimizer(params: Train, total_steps: int) -> keras.optimizers.Optimizer:
     return keras.optimizers.AdamW(rate, weight_decay=params.weight_decay, use_ema=True, ema_momentum=momentum)
 
 
-def _loss(params: Train) -> keras.losses.Loss:
+def _loss(params: Train, head: Head) -> keras.losses.Loss:
+    if head.kind is HeadKind.sigmoid and head.membership is not None:
+        return PatternCrossentropy(head.membership, params.label_smoothing)
     return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=params.label_smoothing)
 
 

@@ -15,6 +15,7 @@ from inspection.augmentation.policy import fitted_policy
 from inspection.augmentation.turns import common_turns
 from inspection.dataset.balance import balanced_indices
 from inspection.formats.canonical import read_shard
+from inspection.models.head import Head
 from inspection.models.symmetry import SquareGroup
 from inspection.training.fit import TrainingSet, fit
 from inspection.views.shards import read_views
@@ -54,6 +55,7 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
             len(taxonomy),
             SquareGroup.of(common_turns(taxonomy)),
             donors,
+            Head.of(taxonomy, params.train.head),
         ),
         policy,
         params.train,
