@@ -1,13 +1,13 @@
-"""Heads for patterns that combine: MixedWM38, the same network, split and draws, three heads.
+"""Heads for patterns that combine: MixedWM38, the same network, split and draws, four heads.
 
 ``softmax``: a logit for each of the 38 combinations. ``patterns``: a logit for each of the eight patterns, added up, learnt by the softmax
-over the combinations. ``sigmoid``: the same network, each pattern learnt by itself. All are judged by the likeliest combination. Those with
-logits of patterns once more as they are ``served`` (a combination not seen in training is said where a wafer insists on it), and ``free``:
-all patterns above one half, whatever was seen together.
+over the combinations. ``sigmoid``: the same network, each pattern learnt by itself. ``joint``: the sum of both losses. All are judged by
+the likeliest combination. Those with logits of patterns once more ``as served`` (a combination not seen in training is said where a wafer
+insists on it), and ``free``: all patterns above one half, whatever was seen together.
 
-    python benchmarks/compare_mixed.py [--data ../shared/data/mixedwm38/mixedwm38_dev.npz] [--heads softmax patterns sigmoid] [--seeds 0]
+    python benchmarks/compare_mixed.py [--data ../shared/data/mixedwm38/mixedwm38_dev.npz] [--heads softmax patterns ...] [--seeds 0]
     python benchmarks/compare_mixed.py --maps 2000 --epochs 4 --width 8                  # to try it out, minutes
-    python benchmarks/compare_mixed.py --leave-out Center+Edge-Ring+Scratch --heads patterns sigmoid   # is a new combination said?
+    python benchmarks/compare_mixed.py --leave-out Center+Edge-Ring+Scratch --heads patterns joint   # is a new combination said?
 
 Peers: ResNet-18 with CBAM on all 38 015 maps, macro-F1 over patterns .985, exact match .970; a plain residual CNN on the 13 686 maps of
 this file, 15 epochs, .982 and .963, with turns .968 (10 minutes on two cores). Goal: .99 and .98.

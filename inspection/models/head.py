@@ -38,12 +38,13 @@ class HeadKind(StrEnum):
 
     ``softmax``: a logit for each class. ``patterns``: a logit for each pattern, the cross-entropy of the softmax over the classes.
     ``sigmoid``: the same network, the binary cross-entropy of each pattern by itself (``training.pattern_loss``), so that a combination
-    outside the classes can be said, too.
+    outside the classes can be said, too. ``joint``: the same network, the sum of both.
     """
 
     softmax = "softmax"
     patterns = "patterns"
     sigmoid = "sigmoid"
+    joint = "joint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Head:
 
     @classmethod
     def of(cls, taxonomy: Taxonomy, asked: str = "auto") -> Head:
-        """The head for ``taxonomy``: ``auto`` takes the sigmoid where patterns combine, else the softmax.
+        """The head for ``taxonomy``: ``auto`` takes both losses where patterns combine, else the softmax.
 
         Raises
         ------
@@ -65,7 +66,7 @@ class Head:
         membership = taxonomy.membership()
         alike = [c.name for c, row in zip(taxonomy.classes, membership, strict=True) if membership.count(row) > 1]
         if asked == "auto":
-            asked = HeadKind.sigmoid if taxonomy.combines and not alike else HeadKind.softmax
+            asked = HeadKind.joint if taxonomy.combines and not alike else HeadKind.softmax
         kind = HeadKind(asked)
         if kind is HeadKind.softmax:
             return cls()

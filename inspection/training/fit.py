@@ -165,8 +165,8 @@ def _optimizer(params: Train, total_steps: int) -> keras.optimizers.Optimizer:
 
 
 def _loss(params: Train, head: Head) -> keras.losses.Loss:
-    if head.kind is HeadKind.sigmoid and head.membership is not None:
-        return PatternCrossentropy(head.membership, params.label_smoothing)
+    if head.kind in (HeadKind.sigmoid, HeadKind.joint) and head.membership is not None:
+        return PatternCrossentropy(head.membership, params.label_smoothing, float(head.kind is HeadKind.joint))
     return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=params.label_smoothing)
 
 

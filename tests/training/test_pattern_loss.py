@@ -44,8 +44,17 @@ def test_smoothing_puts_the_least_loss_at_its_share():
     assert 1 / (1 + np.exp(-grid[int(np.argmin(values))])) == pytest.approx(0.9, abs=0.01)
 
 
+@settings(max_examples=25, deadline=None)
+@given(LOGITS, st.floats(0, 1))
+def test_the_whole_adds_the_cross_entropy_of_the_classes(z, smoothing):
+    logits, truth = z @ np.array(MEMBERSHIP, np.float32).T, np.eye(5, dtype=np.float32)[[0, 1, 2, 3, 4, 4]]
+    parts, both = (float(PatternCrossentropy(MEMBERSHIP, smoothing, whole)(truth, logits)) for whole in (0.0, 0.5))
+    whole = float(keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)(truth, logits))
+    assert both == pytest.approx(parts + 0.5 * whole, rel=1e-4, abs=1e-4)
+
+
 def test_it_is_saved_with_its_network(tmp_path):
-    loss = PatternCrossentropy(MEMBERSHIP, 0.1)
+    loss = PatternCrossentropy(MEMBERSHIP, 0.1, 0.5)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(5)])
     model.compile(optimizer="sgd", loss=loss)
     model.save(tmp_path / "n.keras")
