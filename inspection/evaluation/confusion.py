@@ -155,6 +155,16 @@ def confusion(truth: NDArray[np.integer], called: Sequence[str], taxonomy: Taxon
     return Confusion(taxonomy.names, tuple(c.normal for c in taxonomy.classes), counts.astype(np.int64))
 
 
+def confusions(matrix: Confusion, most: int = 15) -> list[tuple[str, str, int, float]]:
+    """The most frequent mistakes: class, what it was called, wafers, their share of the class; most wafers first."""
+    wrong = matrix.counts.copy()
+    np.fill_diagonal(wrong, 0)
+    places = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    found = [np.unravel_index(place, wrong.shape) for place in places.tolist()]
+    shares, calls = matrix.shares, matrix.calls
+    return [(matrix.names[i], calls[j], int(wrong[i, j]), float(shares[i, j])) for i, j in found if wrong[i, j]]
+
+
 def column_of(called: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
     """Column of each call in a confusion matrix, shape (n,).
 

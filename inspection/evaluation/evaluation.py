@@ -12,6 +12,7 @@ from inspection.errors import InputError
 from inspection.evaluation.confusion import Confusion, Rate, confusion, wilson
 from inspection.evaluation.imbalance import imbalance
 from inspection.evaluation.intervals import macro_f1_interval
+from inspection.evaluation.patterns import PatternScores, pattern_scores
 from inspection.evaluation.thresholds import Roc, Thresholds, curves, tune
 from inspection.scoring.decision import decide
 
@@ -33,6 +34,7 @@ class Part:
     group : ndarray of shape (n,), the lot of each wafer (or its block, where a source names no lots)
     unknown : ndarray of shape (n,), bool, or None: what the unknown detector flags
     decisions : n names, or None: then the thresholds decide
+    shown : ndarray of shape (n, p), bool, or None: the patterns that each label names; None = those of the likeliest class
     file_sha256, index : ndarrays of shape (n,), or None: where each wafer comes from
     """
 
@@ -41,6 +43,7 @@ class Part:
     group: NDArray
     unknown: NDArray[np.bool_] | None = None
     decisions: tuple[str, ...] | None = None
+    shown: NDArray[np.bool_] | None = None
     file_sha256: NDArray | None = None
     index: NDArray | None = None
 
@@ -51,6 +54,7 @@ class Part:
         """Raise InputError unless every column has one entry per wafer and the probabilities are k shares."""
         n = len(self.truth)
         columns = {"group": self.group, "unknown": self.unknown, "decisions": self.decisions, "index": self.index}
+        columns["shown"] = self.shown
         short = [key for key, value in columns.items() if value is not None and len(value) != n]
         p = self.probabilities
         if short or p.shape != (n, k) or not np.isfinite(p).all() or (n and np.abs(p.sum(axis=1) - 1).max() > 1e-3):
@@ -65,7 +69,8 @@ class Evaluation:
     """What the test part said about a candidate.
 
     ``label`` is the likeliest class, ``decision`` what the thresholds and the unknown detector make of it (a class, ``Unknown`` or
-    ``Review``); each has its confusion matrix and the interval of its macro-F1.
+    ``Review``); each has its confusion matrix and the interval of its macro-F1. ``patterns``: each pattern alone, where classes
+    combine them.
     """
 
     taxonomy: Taxonomy
@@ -78,6 +83,7 @@ class Evaluation:
     decision_interval: tuple[float, float]
     bootstrap: int
     roc: list[Roc | None] = field(repr=False)
+    patterns: PatternScores | None = None
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -97,7 +103,7 @@ class Evaluation:
         index_balanced_accuracy f1_<class> recall_<class> precision_<class> specificity_<class> geometric_mean_<class> iba_<class>
         auc_<class>``). ``decision_...``: the same by decision, but for the last.
         ``escape_rate overkill_rate unknown_rate review_rate`` are by decision, each but the last two with ``_low`` and ``_high``;
-        ``label_escape_rate label_overkill_rate`` are by the likeliest class.
+        ``label_escape_rate label_overkill_rate`` are by the likeliest class. Those of ``PatternScores`` where classes combine patterns.
         """
         found: dict[str, float] = {"test_wafers": float(len(self.test)), "test_lots": float(self.lots)}
         found |= _scores(self.by_label, self.label_interval, "")
@@ -107,6 +113,8 @@ class Evaluation:
         found |= {"label_escape_rate": self.by_label.escapes.value, "label_overkill_rate": self.by_label.overkill.value}
         for name, curve in zip(self.taxonomy.names, self.roc, strict=True):
             found[f"auc_{name}"] = float("nan") if curve is None else curve.auc
+        if self.patterns is not None:
+            found |= self.patterns.metrics()
         return {key: float(value) for key, value in found.items() if np.isfinite(value)}
 
     def per_class(self) -> list[dict[str, Any]]:
@@ -185,7 +193,14 @@ def evaluate(validation: Part, test: Part, taxonomy: Taxonomy, params: Evaluate,
         taxonomy, thresholds, test, decisions,
         confusion(test.truth, labels, taxonomy), confusion(test.truth, decisions, taxonomy),
         intervals[0], intervals[1], params.bootstrap, curves(test.truth, test.probabilities),
+        _patterns(test, taxonomy, params.bootstrap, rng) if taxonomy.combines else None,
     )  # fmt: skip
+
+
+def _patterns(test: Part, taxonomy: Taxonomy, bootstrap: int, rng: np.random.Generator) -> PatternScores:
+    membership = np.array(taxonomy.membership(), bool)
+    shown = membership[test.probabilities.argmax(axis=1)] if test.shown is None else test.shown
+    return pattern_scores(membership[test.truth], shown, test.group, taxonomy.patterns, bootstrap=bootstrap, rng=rng)
 
 
 def _scores(matrix: Confusion, interval: tuple[float, float], prefix: str) -> dict[str, float]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BLUE, RED, GREY, INK = "#1f4e79", "#a81424", "#9aa1ac", "#282c34"
 _BLUES = ListedColormap([mpl.colormaps["Blues"](v) for v in np.linspace(0.0, 0.92, 256)], "wafer_blues")
 _DPI = 150
+_TITLE = 24
+"""Letters that fit over a small plot; longer names (combinations of patterns) are written smaller."""
 
 
 def confusion_png(matrix: Confusion, title: str) -> bytes:
@@ -81,7 +83,8 @@ def roc_png(evaluation: Evaluation) -> bytes:
             curve.false_positive[at], curve.true_positive[at], "o", markersize=5, color=RED if tuned else "white",
             markeredgecolor=RED, clip_on=False,
         )  # fmt: skip
-        axes.set_title(f"{name}  {curve.auc:.3f}", fontsize=9, loc="left")
+        title = f"{name}  {curve.auc:.3f}"
+        axes.set_title(title, fontsize=min(9.0, 9 * _TITLE / len(title)), loc="left")
     figure.supxlabel("false positive rate", fontsize=9)
     figure.supylabel("true positive rate", fontsize=9)
     return _png(figure)

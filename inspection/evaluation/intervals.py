@@ -45,7 +45,7 @@ def macro_f1_interval(
     (low, high), or (NaN, NaN) for fewer than two lots: then the spread between lots cannot be known
     """
     scores = _resampled(truth, (called,), group, names, bootstrap, rng)
-    return _percentiles(scores[:, 0])
+    return percentiles(scores[:, 0])
 
 
 def macro_f1_lead_interval(
@@ -63,7 +63,7 @@ def macro_f1_lead_interval(
     Paired: what makes a lot hard for both does not widen it. Parameters and degenerate cases as `macro_f1_interval`.
     """
     scores = _resampled(truth, (ours, theirs), group, names, bootstrap, rng)
-    return _percentiles(scores[:, 0] - scores[:, 1])
+    return percentiles(scores[:, 0] - scores[:, 1])
 
 
 def _resampled(
@@ -88,7 +88,27 @@ def _resampled(
     return np.concatenate(scores)
 
 
-def _percentiles(scores: NDArray[np.float64]) -> tuple[float, float]:
+def resampled_lots(facts: NDArray[np.float64], group: NDArray, bootstrap: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Sums of ``facts`` (n, f) over ``bootstrap`` resamples of whole lots, shape (bootstrap, f); empty for fewer than two lots.
+
+    Parameters
+    ----------
+    facts : ndarray of shape (n, f)
+        What is counted of each wafer.
+    group : ndarray of shape (n,), the lot of each wafer
+    """
+    _, lot = np.unique(group, return_inverse=True)
+    lots = int(lot.max(initial=-1)) + 1
+    if lots < 2:
+        return np.zeros((0, facts.shape[1]))
+    by_lot = np.zeros((lots, facts.shape[1]))
+    np.add.at(by_lot, lot, facts)
+    parts = [min(_AT_ONCE, bootstrap - start) for start in range(0, bootstrap, _AT_ONCE)]
+    return np.concatenate([rng.multinomial(lots, np.full(lots, 1.0 / lots), size=size) @ by_lot for size in parts])
+
+
+def percentiles(scores: NDArray[np.float64]) -> tuple[float, float]:
+    """2.5 and 97.5 percentiles, NaN for no scores."""
     if not len(scores):
         return float("nan"), float("nan")
     low, high = np.percentile(scores, [2.5, 97.5])

@@ -21,6 +21,7 @@ from inspection.models.baselines import stratified
 from inspection.scoring import unknown
 from inspection.scoring.bundle import Bundle, write_bundle
 from inspection.scoring.calibration import fit_temperature, softmax
+from inspection.scoring.combinations import Reading
 from inspection.scoring.predictor import Predictor
 from inspection.settings import Settings
 from inspection.views.shards import read_views
@@ -83,20 +84,27 @@ def judge(data: Path, params: Params, report: Callable[[int, int, str], None], l
     detector = unknown.fit(trained, truth[sample], len(taxonomy))
     if len(known):
         detector = detector.with_limit(known, params.evaluate.unknown_quantile)
+    insistence = Reading(taxonomy, validation).limit(params.evaluate.unknown_quantile) if predictor.reads_patterns else None
+
+    membership = np.array(taxonomy.membership(), bool)
 
     def part(name: str, logits: NDArray[np.float32], embedding: NDArray[np.float32]) -> Part:
         chosen = split.iloc[rows[name]]
+        flags = detector.distance(embedding) > detector.limit
+        reading = None if insistence is None else Reading(taxonomy, logits)
+        new = np.zeros(len(logits), bool) if reading is None or insistence is None else reading.insistence > insistence
         return Part(
             truth=truth[rows[name]],
             probabilities=softmax(logits, temperature),
             group=chosen["group"].to_numpy(str),
-            unknown=detector.distance(embedding) > detector.limit,
+            unknown=flags | new,
+            shown=None if reading is None else np.where(new[:, None], reading.shown, membership[logits.argmax(axis=1)]),
             file_sha256=chosen["file_sha256"].to_numpy(str),
             index=chosen["index"].to_numpy(),
         )
 
     judged = evaluate(part("validation", validation, known), part("test", test, seen), taxonomy, params.evaluate, rng)
-    bundle = Bundle(taxonomy, views.spec, judged.thresholds.values, temperature, tuple(turns), detector, lineage)
+    bundle = Bundle(taxonomy, views.spec, judged.thresholds.values, temperature, tuple(turns), detector, insistence, lineage)
     write_bundle(data / "bundle", bundle, network_file)
 
     baselines: list[Baseline] = []

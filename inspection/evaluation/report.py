@@ -18,6 +18,7 @@ import numpy as np
 from inspection.aside import write_bytes, write_text
 from inspection.errors import InputError, InputNotFoundError
 from inspection.evaluation import beside, gallery, wording
+from inspection.evaluation.confusion import confusions
 from inspection.evaluation.imbalance import imbalance
 from inspection.views import picture
 
@@ -132,6 +133,8 @@ def _page(
         title=background.title,
         summary=wording.summary(evaluation),
         cards=wording.cards(evaluation),
+        patterns=evaluation.patterns,
+        confusions=confusions(evaluation.by_decision),
         limits=[*background.limits, *wording.limits(evaluation)],
         rows=evaluation.per_class(),
         imbalance=_imbalance(evaluation),

@@ -48,8 +48,9 @@ def summary(evaluation: Evaluation) -> str:
     right = evaluation.by_decision.accuracy
     unsure = evaluation.by_decision.unknown.hits + evaluation.by_decision.review.hits
     lots = "1 lot" if evaluation.lots == 1 else f"{evaluation.lots} lots"
+    origin = " of no known lot" if evaluation.lots == right.trials > 1 else f" from {lots}"
     return (
-        f"On {right.trials} labelled wafers from {lots} that took no part in training, the model named {right.hits} correctly "
+        f"On {right.trials} labelled wafers{origin} that took no part in training, the model named {right.hits} correctly "
         f"({percent(right.value)}), passed {unsure} on to a person and got {right.trials - right.hits - unsure} wrong."
     )
 
@@ -59,6 +60,7 @@ def cards(evaluation: Evaluation) -> list[dict[str, str]]:
     decision, low_high = evaluation.by_decision, evaluation.label_interval
     asked = decision.unknown.hits + decision.review.hits
     return [
+        *_pattern_cards(evaluation),
         {
             "name": "Macro-F1",
             "value": score(evaluation.by_label.macro_f1),
@@ -82,6 +84,21 @@ def cards(evaluation: Evaluation) -> list[dict[str, str]]:
             "Neither is an escape or overkill.",
         },
     ]  # fmt: skip
+
+
+def _pattern_cards(evaluation: Evaluation) -> list[dict[str, str]]:
+    scores = evaluation.patterns
+    if scores is None:
+        return []
+    return [
+        {
+            "name": "Exact match",
+            "value": percent(scores.exact.value),
+            "interval": interval(*scores.exact_interval, shares=True),
+            "meaning": f"{scores.exact.hits} of {scores.exact.trials} wafers: every pattern on them was found, and no other. "
+            "Taken from the label of each wafer.",
+        }
+    ]
 
 
 def _rate_card(name: str, rate: Rate, meaning: str, none: str) -> dict[str, str]:

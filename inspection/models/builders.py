@@ -43,7 +43,9 @@ SYMMETRIC = ("wafer_net", "plain_cnn")
 
 
 def build(name: str, spec: ViewSpec, classes: int, *, width: int, dropout: float, **more: Any) -> keras.Model:
-    """The network called ``name`` for the views of ``spec``; ``more`` are ``channels`` and ``group`` of ``NetworkSpec``.
+    """The network called ``name`` for the views of ``spec``.
+
+    ``more`` are ``channels``, ``group`` and ``membership`` of ``NetworkSpec``.
 
     Raises
     ------

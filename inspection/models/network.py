@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from inspection.errors import ParamsError
 from inspection.models.backend import keras
+from inspection.models.head import class_logits
 from inspection.views.renderer import CHANNELS
 
 if TYPE_CHECKING:
+    from inspection.models.head import Membership
     from inspection.models.symmetry import SquareGroup
     from inspection.views.renderer import ViewSpec
 
@@ -37,6 +39,8 @@ class NetworkSpec:
         Share of the features left out before the logits in training; also after the hidden layers of ``mlp``, ``alexnet`` and the VGGs.
     group : SquareGroup, optional
         Logits shall be the same for a view and all its turns by this group. Our own networks only.
+    membership : Membership, optional
+        Which patterns each class has: there is a logit for each pattern, and the classes' are their sums (``head``).
     """
 
     views: ViewSpec
@@ -45,6 +49,7 @@ class NetworkSpec:
     width: int = 32
     dropout: float = 0.0
     group: SquareGroup | None = None
+    membership: Membership | None = None
 
 
 def image_pixels(spec: NetworkSpec, name: str, *, smallest_px: int, low: float = 0.0, high: float = 1.0) -> tuple[Any, Any]:
@@ -75,11 +80,11 @@ def image_pixels(spec: NetworkSpec, name: str, *, smallest_px: int, low: float =
 def finish(spec: NetworkSpec, inputs: list[Any], features: Any, name: str) -> keras.Model:
     """The network from ``inputs`` over ``features`` (n, f), its layer ``embedding``, to ``logits`` (n, classes) float32.
 
-    Logits are float32 in mixed precision, too. Batch statistics get a short memory in every layer that keeps them: published networks
+    Batch statistics get a short memory in every layer that keeps them: published networks
     remember a thousand steps and more, and one that was trained for a few hundred would be judged by statistics of its first ones.
     """
     embedding = keras.layers.Dropout(spec.dropout, name="embedding")(features)
-    model = keras.Model(inputs, keras.layers.Dense(spec.classes, dtype="float32", name="logits")(embedding), name=name)
+    model = keras.Model(inputs, class_logits(embedding, spec.classes, spec.membership), name=name)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = STATISTICS_MOMENTUM

@@ -40,7 +40,9 @@ class Bundle:
     """A bundle without its network.
 
     ``thresholds`` (k,) in [0, 1]; ``temperature`` > 0 divides the logits; ``turns`` are the (2, 2) symmetries of the square that
-    the predictor averages over (the identity alone = no test-time augmentation); ``lineage`` says where it came from.
+    the predictor averages over (the identity alone = no test-time augmentation). ``new_combination``: how much a wafer must insist on a
+    combination that is no class to be called so (``combinations``), None where the network has no logits of patterns. ``lineage`` says
+    where it came from.
     """
 
     taxonomy: Taxonomy
@@ -49,6 +51,7 @@ class Bundle:
     temperature: float
     turns: tuple[NDArray[np.float64], ...] = (np.eye(2),)
     detector: UnknownDetector | None = None
+    new_combination: float | None = None
     lineage: dict[str, Any] = field(default_factory=dict)
 
 
@@ -70,6 +73,7 @@ def write_bundle(folder: Path, bundle: Bundle, network: Path) -> str:
         "thresholds": [float(t) for t in bundle.thresholds],
         "temperature": float(bundle.temperature),
         "turns": [np.rint(t).astype(int).tolist() for t in bundle.turns],
+        **({} if bundle.new_combination is None else {"new_combination": float(bundle.new_combination)}),
         "lineage": bundle.lineage,
         "files": {p.name: file_sha256(p) for p in sorted(aside.iterdir())},
     }
@@ -105,6 +109,7 @@ def read_bundle(folder: Path) -> Bundle:
         temperature=content["temperature"],
         turns=tuple(np.array(t, float) for t in content["turns"]),
         detector=UnknownDetector.load(folder / DETECTOR) if DETECTOR in content["files"] else None,
+        new_combination=content.get("new_combination"),
         lineage=content["lineage"],
     )
 
@@ -118,9 +123,10 @@ def bundle_sha256(folder: Path) -> str:
 
 
 def config_sha256(folder: Path) -> str:
-    """Identity of what turns logits into a decision: thresholds, temperature, turns and views."""
+    """Identity of what turns logits into a decision: thresholds, temperature, turns, views and the limit of new combinations."""
     content = _manifest(folder)
-    chosen = {k: content[k] for k in ("format_version", "classes", "views", "thresholds", "temperature", "turns")}
+    read = ("format_version", "classes", "views", "thresholds", "temperature", "turns", "new_combination")
+    chosen = {k: content[k] for k in read if k in content}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 

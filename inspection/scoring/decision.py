@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class Scored:
     """One wafer's outcome.
 
-    ``label`` is the likeliest class and ``probability`` its probability; ``decision`` is a class, ``Unknown`` or ``Review``;
+    ``label`` is the likeliest class and ``probability`` its probability; ``decision`` is a class, ``Unknown`` or ``Review``. A
+    combination of patterns that is no class can be the ``label``, too; its ``decision`` is ``Unknown``. ``patterns`` are the probabilities
+    of the patterns (None: no class combines any).
     ``unknown_score`` grows with the distance from everything seen in training (None: the bundle has no detector).
     """
 
@@ -27,6 +29,7 @@ class Scored:
     probability: float
     probabilities: dict[str, float]
     unknown_score: float | None = None
+    patterns: dict[str, float] | None = None
 
 
 def decide(

@@ -30,12 +30,14 @@ def score_files(
 ) -> dict[str, Any]:
     """Score every wafer of ``paths`` (files, or folders searched through) into ``out``.
 
-    Columns ``source, index, lot, wafer, label, decision, p_<class>...``; ``index`` counts the wafers of a source from 0. A file that cannot
-    be read is left out and told; when none can, its error is raised.
+    Columns ``source, index, lot, wafer, label, decision, p_<class>...`` and, where classes combine patterns, ``pattern_<pattern>...``
+    (probabilities; a combination that is no class can be the label, too). ``index`` counts the wafers of a source from 0. A file that
+    cannot be read is left out and told; when none can, its error is raised.
     """
-    names = predictor.bundle.taxonomy.names
+    taxonomy = predictor.bundle.taxonomy
+    shares = [f"p_{n}" for n in taxonomy.names] + [f"pattern_{n}" for n in taxonomy.patterns if taxonomy.combines]
     text = [(c, pa.string()) for c in ("source", "lot", "wafer", "label", "decision")]
-    schema = pa.schema([text[0], ("index", pa.int64()), *text[1:], *((f"p_{n}", pa.float64()) for n in names)])
+    schema = pa.schema([text[0], ("index", pa.int64()), *text[1:], *((n, pa.float64()) for n in shares)])
     refused: list[FormatError] = []
     told: list[str] = []
     rows = files = 0
@@ -66,6 +68,7 @@ def _scored(predictor: Predictor, path: Path, limits: Ingest) -> Iterator[list[d
 
 def _row(path: Path, wafer: SourceWafer, outcome: Any) -> dict[str, Any]:
     probabilities = {f"p_{name}": value for name, value in outcome.probabilities.items()}
+    probabilities |= {f"pattern_{name}": value for name, value in (outcome.patterns or {}).items()}
     info = wafer.map.info
     names = {"source": str(path), "index": wafer.index, "lot": info.lot, "wafer": info.wafer}
     return {**names, "label": outcome.label, "decision": outcome.decision, **probabilities}

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inspection.models.backend import keras
+from inspection.models.head import PATTERN_LAYER
 from inspection.models.orbit_layers import blind_to
 from inspection.models.saved import load_network
 from inspection.scoring.bundle import NETWORK, Bundle, bundle_sha256, config_sha256, read_bundle
 from inspection.scoring.calibration import softmax
+from inspection.scoring.combinations import Reading, pattern_probabilities
 from inspection.scoring.decision import Scored, decide
 from inspection.views.renderer import turn_dies
 from inspection.views.shards import Views
 from inspection.views.tiles import render
+from inspection.wafer.taxonomy import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,6 +56,8 @@ class Predictor:
         self.batch_sizes = tuple(sorted(batch_sizes))
         self._uses_tiles = any(t.name == "tiles" for t in network.inputs)
         self._channels = network.inputs[0].shape[-1]
+        self.reads_patterns = any(layer.name == PATTERN_LAYER for layer in network.layers)
+        """Whether the network has a logit for each pattern."""
         # A network that is symmetric by construction says the same of every turn: once is enough.
         self._turns = (np.eye(2),) if blind_to(network, bundle.turns) else bundle.turns
         both = keras.Model(network.inputs, [network.get_layer("logits").output, network.get_layer("embedding").output])
@@ -80,23 +86,41 @@ class Predictor:
 
     def score(self, views: Views) -> list[Scored]:
         """The outcome of each wafer of ``views``."""
+        if not len(views):
+            return []
         logits, embedding = self.outputs(views)
         probabilities = softmax(logits, self.bundle.temperature)
-        detector, names = self.bundle.detector, self.bundle.taxonomy.names
-        distance = None if detector is None or len(views) == 0 else detector.distance(embedding)
+        detector, taxonomy = self.bundle.detector, self.bundle.taxonomy
+        distance = None if detector is None else detector.distance(embedding)
         flags = None if detector is None or distance is None else distance > detector.limit
-        decisions = decide(probabilities, self.bundle.thresholds, names, flags)
-        best = probabilities.argmax(axis=1) if len(views) else []
-        return [
+        decisions = decide(probabilities, self.bundle.thresholds, taxonomy.names, flags)
+        patterns = pattern_probabilities(probabilities, taxonomy) if taxonomy.combines else None
+        scored = [
             Scored(
-                label=names[k],
+                label=taxonomy.names[k],
                 decision=decisions[i],
                 probability=float(probabilities[i, k]),
-                probabilities={n: float(p) for n, p in zip(names, probabilities[i], strict=True)},
+                probabilities={n: float(p) for n, p in zip(taxonomy.names, probabilities[i], strict=True)},
                 unknown_score=None if distance is None else float(distance[i]),
+                patterns=None if patterns is None else _named(taxonomy.patterns, patterns[i]),
             )
-            for i, k in enumerate(best)
+            for i, k in enumerate(probabilities.argmax(axis=1).tolist())
         ]
+        return scored if self.bundle.new_combination is None else self._with_new(scored, Reading(taxonomy, logits))
+
+    def _with_new(self, scored: list[Scored], reading: Reading) -> list[Scored]:
+        """``scored``, but for the wafers that insist on a combination that is no class."""
+        limit = self.bundle.new_combination
+        new = np.zeros(len(scored), bool) if limit is None else reading.insistence > limit
+        if not new.any():
+            return scored
+        alone, names = reading.probabilities(self.bundle.temperature), reading.names()
+        chances = np.where(reading.shown, alone, 1 - alone).prod(axis=1)
+        outcomes = list(scored)
+        for i in np.flatnonzero(new).tolist():
+            patterns = _named(self.bundle.taxonomy.patterns, alone[i])
+            outcomes[i] = replace(scored[i], label=names[i], decision=UNKNOWN, probability=float(chances[i]), patterns=patterns)
+        return outcomes
 
     def outputs(self, views: Views, progress: Callable[[int, int], None] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Logits (n, k) averaged over the bundle's turns, and embeddings (n, f) of the unturned views."""
@@ -138,6 +162,10 @@ class Predictor:
             np.zeros((count, s.tiles, s.tile_px, s.tile_px, self._channels), np.uint8),
             s,
         )
+
+
+def _named(names: Sequence[str], values: NDArray[np.floating]) -> dict[str, float]:
+    return dict(zip(names, values.tolist(), strict=True))
 
 
 def _turn_views(views: Views, turn: NDArray[np.float64]) -> Views:

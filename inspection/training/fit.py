@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inspection.errors import ParamsError
 from inspection.models.backend import keras
 from inspection.models.builders import build
+from inspection.models.head import Head
 from inspection.training.checkpoint import Checkpoint, Progress
 from inspection.training.devices import FLOAT32, Devices, scale_loss
 from inspection.training.inputs import AugmentedBatches
@@ -39,7 +40,7 @@ class TrainingSet:
 
     ``group``: the turns that the network must not see, when ``train.symmetric`` is asked for.
     ``donors``: the training wafers again, for a policy that makes new examples of them.
-    ``balanced``: every batch holds the classes in the shares of ``drawn``.
+    ``balanced``: every batch holds the classes in the shares of ``drawn``. ``head``: what the logits are.
     """
 
     maps: Sequence[WaferMap]
@@ -51,6 +52,7 @@ class TrainingSet:
     group: SquareGroup | None = None
     donors: Donors | None = None
     balanced: bool = False
+    head: Head = field(default_factory=Head)
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -138,7 +140,9 @@ def fit(
         if start is not None:
             start(model)
         penalise(model, params)
-        model.compile(optimizer=scale_loss(optimiser_of(params, epochs * steps), found.precision), loss=loss_of(params, data.counts))
+        model.compile(
+            optimizer=scale_loss(optimiser_of(params, epochs * steps), found.precision), loss=loss_of(params, data.counts, data.head)
+        )
         model.optimizer.build(model.trainable_variables)
     checkpoint = Checkpoint(folder, fingerprint)
     state = checkpoint.load(model)
@@ -178,7 +182,8 @@ def fit(
 def build_network(params: Train, data: TrainingSet) -> keras.Model:
     """The network ``params.model`` for ``data``, uncompiled, with fresh weights."""
     group = data.group if params.symmetric else None
-    return build(params.model, data.validation.spec, data.classes, width=params.width, dropout=params.dropout, group=group)
+    more: dict[str, Any] = {"group": group, "membership": data.head.membership}
+    return build(params.model, data.validation.spec, data.classes, width=params.width, dropout=params.dropout, **more)
 
 
 def _batches(

@@ -36,20 +36,33 @@ import numpy as np
 
 from inspection.errors import InputError
 from inspection.models.backend import keras
+from inspection.models.head import HeadKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
+    from inspection.models.head import Head
     from inspection.params import Train
 
 _LEAST = 1e-7
 """1 - p from below: at p = 1 the derivative of a power is not a number."""
 
 
-def loss_of(
+def loss_of(params: Train, counts: NDArray[np.integer], head: Head) -> keras.losses.Loss:
+    """The loss that ``params`` ask for and that ``head`` learns by, from labels and logits of the classes, both of shape (n, k)."""
+    classes = cross_entropy(params, counts)
+    if head.membership is None or head.kind is HeadKind.patterns:
+        return classes
+    patterns = cross_entropy(params, counts, head.membership)
+    return patterns if head.kind is HeadKind.sigmoid else SummedLosses((patterns, classes))
+
+
+def cross_entropy(
     params: Train, counts: NDArray[np.integer], membership: ArrayLike | None = None, wafers: int | None = None
 ) -> keras.losses.Loss:
-    """The loss that ``params`` ask for, from labels and logits of the classes, both of shape (n, k).
+    """The cross-entropy of the classes, or of the patterns that ``membership`` names, balanced as ``params`` say.
 
     Parameters
     ----------
@@ -238,6 +251,29 @@ class BalancedPatternCrossentropy(keras.losses.Loss):
         """Settings for saving."""
         settings = {"membership": self.membership, "present": self.present, "absent": self.absent, "added": self.added}
         return {**super().get_config(), **settings, "gamma": self.gamma, "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable(package="inspection")
+class SummedLosses(keras.losses.Loss):
+    """The sum of ``losses``, for each wafer: of a head that learns each pattern by itself and the combination as a whole."""
+
+    def __init__(self, losses: Sequence[keras.losses.Loss], name: str = "summed_losses", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.losses = tuple(losses)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The cost of each wafer."""
+        first, *others = (loss.call(y_true, y_pred) for loss in self.losses)
+        return sum(others, start=first)
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings for saving."""
+        return {**super().get_config(), "losses": [keras.saving.serialize_keras_object(loss) for loss in self.losses]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SummedLosses:
+        """From what ``get_config`` gave."""
+        return cls(**{**config, "losses": [keras.saving.deserialize_keras_object(loss) for loss in config["losses"]]})
 
 
 def _floats(values: ArrayLike) -> list[Any]:

@@ -19,6 +19,7 @@ from inspection.dataset.balance import LOOKS_AT_WAFERS, balanced_indices
 from inspection.dataset.unlabelled import read_unlabelled
 from inspection.formats.canonical import read_shard
 from inspection.models import features
+from inspection.models.head import Head
 from inspection.models.symmetry import SquareGroup
 from inspection.settings import Settings
 from inspection.training.curves import read
@@ -76,6 +77,7 @@ def train(
             SquareGroup.of(common_turns(taxonomy)),
             donors,
             balanced=params.balance.batches == "balanced",
+            head=Head.of(taxonomy, params.train.head),
         ),
         policy,
         params.train,

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from inspection.dataset.groups import group
 from inspection.errors import FormatError
 from inspection.formats import table
 from inspection.formats.diemap import mixedwm38
@@ -54,7 +55,15 @@ def test_without_names_the_order_of_the_publication_serves(read):
     objects = np.array([*"abcdefgh"], dtype=object)
     assert [w.label for w in read(content | {"label_names": objects})] == expected
     assert [w.label for w in read(content | {"label_names": np.array([*"abcdefgh"])})] == ["a+g", "Normal", "d+e+g"]
-    assert [w.row for w in read(content | {"row": np.array([4, 5, 9])})] == [4, 5, 9]
+
+
+def test_no_map_belongs_to_its_neighbours(read):
+    """There are no lots: the split takes each map by itself, in the archive's order or in the source's."""
+    for content in ({}, {"row": np.array([9, 4, 5])}):
+        rows = np.array([w.row for w in read({"arr_0": MAPS, "arr_1": FLAGS} | content)])
+        assert np.array_equal(np.argsort(rows), np.argsort(content.get("row", np.arange(3))))
+        nowhere = np.full(3, "")
+        assert group(nowhere, rows, nowhere, load().split.block_rows, load().split.border_rows).count == 3
 
 
 def test_the_stray_value_of_the_published_maps_is_a_failed_die(read):

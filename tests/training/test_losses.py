@@ -67,14 +67,14 @@ def reference(labels, logits, weights, added, gamma, smoothing):
     tau=st.floats(0, 2),
 )
 def test_the_softmax_loss_is_its_formula(counts, seed, smoothing, gamma, beta, tau):
-    from inspection.training.losses import BalancedCrossentropy, class_weights, loss_of
+    from inspection.training.losses import BalancedCrossentropy, class_weights, cross_entropy
 
     logits, labels = case(len(counts), seed)
     params = train(label_smoothing=smoothing, focal_gamma=gamma, class_weight_beta=beta, logit_adjustment=tau)
     weights = class_weights(np.array(counts), beta)
     added = tau * np.log(counts * weights / np.sum(counts * weights))
     wanted = reference(labels, logits, weights, added, gamma, smoothing)
-    got = loss_of(params, np.array(counts))
+    got = cross_entropy(params, np.array(counts))
     assert isinstance(got, BalancedCrossentropy) or beta == gamma == tau == 0
     assert cost(got, labels, logits) == pytest.approx(wanted, rel=2e-4, abs=1e-5)
 
@@ -85,7 +85,7 @@ def test_each_part_at_nothing_is_cross_entropy(counts, seed, smoothing):
     """Focal with gamma 0, class weights with beta 0 and logit adjustment with tau 0 or equal counts."""
     import keras
 
-    from inspection.training.losses import BalancedCrossentropy, class_weights, log_shares, loss_of
+    from inspection.training.losses import BalancedCrossentropy, class_weights, cross_entropy, log_shares
 
     k = len(counts)
     logits, labels = case(k, seed)
@@ -93,8 +93,8 @@ def test_each_part_at_nothing_is_cross_entropy(counts, seed, smoothing):
     assert (class_weights(np.array(counts), 0.0) == 1).all()
     assert not log_shares(np.full(k, counts[0]), np.ones(k)).any()
     ours = BalancedCrossentropy(np.ones(k), np.zeros(k), label_smoothing=smoothing)
-    alike = loss_of(train(label_smoothing=smoothing, logit_adjustment=1.0), np.full(k, counts[0]))
-    for loss in (ours, alike, loss_of(train(label_smoothing=smoothing), np.array(counts))):
+    alike = cross_entropy(train(label_smoothing=smoothing, logit_adjustment=1.0), np.full(k, counts[0]))
+    for loss in (ours, alike, cross_entropy(train(label_smoothing=smoothing), np.array(counts))):
         assert cost(loss, labels, logits) == pytest.approx(plain, rel=1e-4, abs=1e-5)
 
 
@@ -125,7 +125,7 @@ def test_the_effective_number_is_the_published_one_between_its_two_limits():
 @QUICK
 @given(counts=COUNTS, seed=SEEDS, lam=SHARE, combined=st.booleans())
 def test_a_mixed_wafer_costs_the_mixture_of_what_its_parts_cost(counts, seed, lam, combined):
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     k = len(counts)
     logits, _ = case(k, seed)
@@ -135,7 +135,7 @@ def test_a_mixed_wafer_costs_the_mixture_of_what_its_parts_cost(counts, seed, la
     if combined:
         one, other = (rng.integers(0, 2, (5, k)).astype(np.float32) for _ in range(2))
     params = train(label_smoothing=0.1, focal_gamma=1.5, class_weight_beta=0.99, logit_adjustment=1.0)
-    loss = loss_of(params, np.array(counts), membership, wafers=40_000)
+    loss = cross_entropy(params, np.array(counts), membership, wafers=40_000)
     mixed = cost(loss, np.float32(lam) * one + np.float32(1 - lam) * other, logits)
     assert mixed == pytest.approx(lam * cost(loss, one, logits) + (1 - lam) * cost(loss, other, logits), rel=1e-4, abs=1e-5)
 
@@ -165,15 +165,15 @@ def test_focal_and_weights_agree_with_keras_where_it_has_them(seed, gamma):
 def test_each_part_at_nothing_is_binary_cross_entropy_for_patterns_that_combine(counts, seed, smoothing):
     import keras
 
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     k = len(counts)
     logits, labels = case(k, seed)
     plain = cost(keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing), labels, logits)
-    off = loss_of(train(label_smoothing=smoothing), np.array(counts), np.eye(k), wafers=40_000)
+    off = cross_entropy(train(label_smoothing=smoothing), np.array(counts), np.eye(k), wafers=40_000)
     # Present in just half of the wafers: nothing to adjust, nothing to weigh.
     params = train(label_smoothing=smoothing, logit_adjustment=1.0, class_weight_beta=0.99)
-    half = loss_of(params, np.full(k, counts[0]), np.eye(k), wafers=2 * counts[0])
+    half = cross_entropy(params, np.full(k, counts[0]), np.eye(k), wafers=2 * counts[0])
     for loss in (off, half):
         assert cost(loss, labels, logits) / k == pytest.approx(plain, rel=1e-4, abs=1e-5)
 
@@ -182,24 +182,24 @@ def test_each_part_at_nothing_is_binary_cross_entropy_for_patterns_that_combine(
 @given(seed=SEEDS, smoothing=SHARE)
 def test_classes_that_combine_patterns_cost_what_their_patterns_cost(seed, smoothing):
     """Labels and logits of classes in, the loss of their patterns out; a class is as likely as all its patterns, and no other, together."""
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     membership = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 1]])
     counts = np.array([500, 40, 30, 20, 10, 5])
     z, _ = case(3, seed)
     _, labels = case(6, seed)
     params = train(label_smoothing=smoothing, focal_gamma=1.0, class_weight_beta=0.99, logit_adjustment=1.0)
-    by_pattern = loss_of(params, counts @ membership, np.eye(3), wafers=counts.sum())
-    got = cost(loss_of(params, counts, membership), labels, z @ membership.T)
+    by_pattern = cross_entropy(params, counts @ membership, np.eye(3), wafers=counts.sum())
+    got = cost(cross_entropy(params, counts, membership), labels, z @ membership.T)
     assert got == pytest.approx(cost(by_pattern, labels @ membership, z), rel=1e-3, abs=1e-4)
-    plain = cost(loss_of(train(), counts, membership), np.eye(6, dtype=np.float32)[:5], z @ membership.T)
+    plain = cost(cross_entropy(train(), counts, membership), np.eye(6, dtype=np.float32)[:5], z @ membership.T)
     sign = np.where(membership[:5] == 1, 1, -1)
     assert plain == pytest.approx(np.logaddexp(0, -sign * z.astype(np.float64)).sum(axis=1), rel=1e-3, abs=1e-4)
 
 
 def test_present_and_absent_of_a_pattern_are_two_classes_of_the_softmax_loss():
     """A sigmoid of z is a softmax of (z, 0): weights, focus and adjustment must be those of two classes, for each pattern by itself."""
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     params = train(label_smoothing=0.1, focal_gamma=2.0, class_weight_beta=0.999, logit_adjustment=0.7)
     counts, wafers = np.array([30, 900, 4_000]), 5_000
@@ -207,22 +207,22 @@ def test_present_and_absent_of_a_pattern_are_two_classes_of_the_softmax_loss():
     labels = np.random.default_rng(1).random((20, 3)).astype(np.float32)
     per_pattern = [
         cost(
-            loss_of(params, np.array([n, wafers - n])),
+            cross_entropy(params, np.array([n, wafers - n])),
             np.stack([labels[:, k], 1 - labels[:, k]], axis=1),
             np.stack([logits[:, k], np.zeros(20, np.float32)], axis=1),
         )
         for k, n in enumerate(counts)
     ]
-    combined = loss_of(params, counts, np.eye(3), wafers=wafers)
+    combined = cross_entropy(params, counts, np.eye(3), wafers=wafers)
     assert cost(combined, labels, logits) == pytest.approx(np.sum(per_pattern, axis=0), rel=1e-4)
 
 
 def test_fewer_draws_than_show_one_pattern_are_refused():
     from inspection.errors import InputError
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     with pytest.raises(InputError, match=r"show one pattern \(10\), got 9"):
-        loss_of(train(focal_gamma=1.0), np.array([10, 2]), np.eye(2), wafers=9)
+        cross_entropy(train(focal_gamma=1.0), np.array([10, 2]), np.eye(2), wafers=9)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.99, 1.0])
@@ -252,14 +252,14 @@ def test_what_weights_have_balanced_the_adjustment_leaves():
 
 
 def test_nothing_pulls_up_a_class_that_was_never_seen():
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     logits, labels = np.zeros((1, 3), np.float32), np.array([[1, 0, 0]], np.float32)
     for gamma in (0.0, 2.0):
-        with_it = cost(loss_of(train(logit_adjustment=1.0, focal_gamma=gamma), np.array([100, 10, 0])), labels, logits)
+        with_it = cost(cross_entropy(train(logit_adjustment=1.0, focal_gamma=gamma), np.array([100, 10, 0])), labels, logits)
         assert np.isfinite(with_it).all()
         higher = logits + np.array([[0, 0, 1]], np.float32)
-        assert cost(loss_of(train(logit_adjustment=1.0, focal_gamma=gamma), np.array([100, 10, 0])), labels, higher) > with_it
+        assert cost(cross_entropy(train(logit_adjustment=1.0, focal_gamma=gamma), np.array([100, 10, 0])), labels, higher) > with_it
 
 
 def gradient_in_training(loss, labels, logits):
@@ -279,12 +279,12 @@ def gradient_in_training(loss, labels, logits):
 @pytest.mark.parametrize("combined", [False, True])
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_gradients_are_those_of_finite_differences(combined, gamma):
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     counts = np.array([2_000, 150, 11, 400])
     logits, labels = case(4, 11, wafers=6)
     params = train(label_smoothing=0.05, focal_gamma=gamma, class_weight_beta=0.995, logit_adjustment=1.0)
-    loss = loss_of(params, counts, np.eye(4) if combined else None)
+    loss = cross_entropy(params, counts, np.eye(4) if combined else None)
 
     def exact(z):
         if not combined:
@@ -309,13 +309,13 @@ def test_gradients_are_those_of_finite_differences(combined, gamma):
 @pytest.mark.slow
 @pytest.mark.parametrize("combined", [False, True])
 def test_gradients_of_hopeless_and_of_perfect_wafers_are_finite(combined):
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     membership = np.eye(3) if combined else None
     logits = np.array([[500, -500, 0], [-500, 500, 0], [0, 0, 0], [1e4, 0, -1e4]], np.float32)
     labels = np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]], np.float32)
     for gamma in (0.3, 1.0, 2.0):
-        loss = loss_of(train(focal_gamma=gamma, logit_adjustment=1.0), np.array([50, 5, 1]), membership)
+        loss = cross_entropy(train(focal_gamma=gamma, logit_adjustment=1.0), np.array([50, 5, 1]), membership)
         assert np.isfinite(cost(loss, labels, logits)).all()
         assert np.isfinite(gradient_in_training(loss, labels, logits)).all()
 
@@ -325,11 +325,11 @@ def test_gradients_of_hopeless_and_of_perfect_wafers_are_finite(combined):
 def test_a_compiled_network_keeps_its_loss_when_it_is_saved(tmp_path, combined):
     import keras
 
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     membership = np.eye(3) if combined else None
     params = train(focal_gamma=1.5, class_weight_beta=0.99, logit_adjustment=1.0, label_smoothing=0.1)
-    loss = loss_of(params, np.array([100, 20, 3]), membership)
+    loss = cross_entropy(params, np.array([100, 20, 3]), membership)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
     model.compile(optimizer="adam", loss=loss)
     x = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
@@ -349,10 +349,10 @@ def test_a_compiled_network_keeps_its_loss_when_it_is_saved(tmp_path, combined):
 def test_scoring_reads_a_network_without_knowing_its_loss(tmp_path):
     import keras
 
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
-    model.compile(optimizer="adam", loss=loss_of(train(focal_gamma=1.0), np.array([9, 2, 1])))
+    model.compile(optimizer="adam", loss=cross_entropy(train(focal_gamma=1.0), np.array([9, 2, 1])))
     model.save(tmp_path / "model.keras")
     code = (
         "import sys; from inspection.models.saved import load_network; print(load_network(sys.argv[1]).count_params());"
@@ -367,7 +367,7 @@ def test_scoring_reads_a_network_without_knowing_its_loss(tmp_path):
 def test_loss_and_gradient_are_the_same_on_another_backend(tmp_path, backend):
     from importlib.util import find_spec
 
-    from inspection.training.losses import loss_of
+    from inspection.training.losses import cross_entropy
 
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
@@ -380,11 +380,11 @@ import numpy as np
 from test_losses import cost, gradient_in_training
 from inspection.models.backend import keras
 from inspection.params import Train
-from inspection.training.losses import loss_of
+from inspection.training.losses import cross_entropy
 assert keras.backend.backend() == {backend!r}
 case = np.load(sys.argv[1])
 for membership in (None, np.eye(3)):
-    loss = loss_of(Train.model_validate({params.model_dump()}), np.array([100, 20, 3]), membership)
+    loss = cross_entropy(Train.model_validate({params.model_dump()}), np.array([100, 20, 3]), membership)
     for values in (cost, gradient_in_training):
         print(*np.ravel(values(loss, case["labels"], case["logits"])).tolist())
 """
@@ -395,6 +395,6 @@ for membership in (None, np.eye(3)):
     )  # fmt: skip
     here = []
     for membership in (None, np.eye(3)):
-        loss = loss_of(params, np.array([100, 20, 3]), membership)
+        loss = cross_entropy(params, np.array([100, 20, 3]), membership)
         here += [cost(loss, labels, logits), gradient_in_training(loss, labels, logits).ravel()]
     assert np.array(said.stdout.split(), np.float64) == pytest.approx(np.concatenate(here), rel=1e-3, abs=1e-5)

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 PATTERNS = ("Center", "Donut", "Edge_Loc", "Edge_Ring", "Loc", "Near_full", "Scratch", "Random")
 """The columns of ``arr_1`` in the order of the publication (its C2 to C9), by the names of ``params.yaml``."""
 NORMAL = "Normal"
+APART = 1_000
+"""Rows between two maps. The set has no lots and its order only sorts the classes, so that no map belongs to its neighbours: they are put
+further apart than any lot is long, and the split takes each by itself. (Measured on 13 686 of them: 97.5 % have no other map that shares
+70 % of the failed dies, and the most similar one lies within 24 rows for 1.3 % of these. 2 % are copies, mostly 1 000 rows apart: of
+these the split keeps those of one part.)"""
 STRAY = 3
 """A value that some published maps hold in a single die, and that means nothing else than failed."""
 
@@ -82,7 +87,8 @@ def read(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     del maps
     for i, label in enumerate(labels):
         notes = (f"stray values: {strays[i]} dies of value {STRAY} are taken as failed",) if strays[i] else ()
-        yield SourceWafer(i, DieMap(info=WaferInfo(), status=status[i]), label, notes, rows[i])
+        place = i if rows[i] < 0 else rows[i]
+        yield SourceWafer(i, DieMap(info=WaferInfo(), status=status[i]), label, notes, place * APART)
 
 
 def _status(maps: NDArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
