@@ -12,6 +12,7 @@ from sklearn.metrics import f1_score
 from inspection.models.backend import keras
 from inspection.models.builders import build
 from inspection.training.checkpoint import Checkpoint, Progress
+from inspection.training.image_inputs import ImageBatches
 from inspection.training.inputs import AugmentedBatches
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ STATISTICS_BATCHES, STATISTICS_IMAGES = 16, 32
 class TrainingSet:
     """What is learnt from: wafers, class indices and balanced draws of the training part; rendered views of the validation part.
 
+    Of images there are views alone: ``maps`` is an array of shape (n, side, side, 3), uint8.
+
     ``group``: the turns that the network must not see, when ``train.symmetric`` is asked for.
     ``donors``: the training wafers again, for a policy that makes new examples of them.
     """
 
-    maps: Sequence[WaferMap]
+    maps: Sequence[WaferMap] | NDArray[np.uint8]
     labels: NDArray[np.integer]
     drawn: NDArray[np.integer]
     validation: Views
@@ -101,7 +104,7 @@ def fit(
     with_tiles = any(t.name == "tiles" for t in model.inputs)
     while state.epoch < epochs and state.epoch - state.best_epoch <= params.patience + 1:
         started = time.monotonic()
-        batches = AugmentedBatches(
+        batches = (ImageBatches if data.validation.spec.kind == "image" else AugmentedBatches)(
             data.maps,
             data.labels,
             data.drawn,

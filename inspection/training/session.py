@@ -6,11 +6,12 @@ import csv
 import hashlib
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
+from inspection.augmentation.images import image_policy
 from inspection.augmentation.policy import fitted_policy
 from inspection.augmentation.turns import common_turns
 from inspection.dataset.balance import balanced_indices
@@ -21,10 +22,13 @@ from inspection.views.shards import read_views
 from inspection.wafer.taxonomy import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from inspection.params import Params
+    from inspection.wafer.maps import WaferMap
 
 NETWORK, SESSION = "model.keras", "training.json"
 
@@ -41,9 +45,13 @@ def train(data: Path, params: Params, report: Callable[[int, int, str], None]) -
     labels = split["label"].map({name: k for k, name in enumerate(taxonomy.names)}).to_numpy()
     part = split["part"].to_numpy()
     training, validation = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
-    maps = [entry.wafer.map for entry in read_shard(data / "wafers.parquet", training.tolist())]
     drawn = balanced_indices(labels[training], params.balance.tempering, params.base.seed)
-    policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
+    maps: Sequence[WaferMap] | NDArray[np.uint8]
+    if views.spec.kind == "image":
+        maps, policy, donors = views.images[training], image_policy(taxonomy, params.augment), None
+    else:
+        maps = [cast("WaferMap", entry.wafer.map) for entry in read_shard(data / "wafers.parquet", training.tolist())]
+        policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
     fitted = fit(
         TrainingSet(
             maps,
