@@ -16,6 +16,7 @@ from inspection.augmentation.guard.neutral import Bases
 from inspection.augmentation.policy import SYMMETRY, policy_for
 from inspection.augmentation.turns import draw_turn
 from inspection.errors import ParamsError, bounded
+from inspection.params import OF_IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from inspection.params import Augment
     from inspection.wafer.maps import ImageMap
     from inspection.wafer.taxonomy import Taxonomy
-
-OF_IMAGES = ("image_brightness", "image_contrast", "image_shift", "image_zoom", "image_blur_px", "image_noise")
-"""The nuisances of images, of `params.Nuisance`, in the order in which they are drawn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +82,8 @@ def image_policy(taxonomy: Taxonomy, params: Augment) -> Policy:
 
 def image_operations(policy: Policy, label: int) -> tuple[str, ...]:
     """Names of what an image of class ``label`` may meet, for ``policy.without``."""
-    return tuple(name for name in policy.operations(label) if name == SYMMETRY or name in OF_IMAGES)
+    turned = (SYMMETRY,) if policy.symmetries[label] - {"rotation"} else ()
+    return (*turned, *(name for name in OF_IMAGES if getattr(policy.nuisance, name) > 0))
 
 
 def image_bases(images: Sequence[ImageMap], normal: NDArray[np.bool_], lots: NDArray, rng: Generator) -> Bases:

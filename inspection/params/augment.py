@@ -32,6 +32,8 @@ LIMITS: dict[str, tuple[float, str]] = {
     "image_noise": (0.1, "noise of more than a tenth of white hides what a camera would show"),
 }
 """The largest value of each nuisance that leaves the object, and the reason."""
+OF_IMAGES = ("image_brightness", "image_contrast", "image_shift", "image_zoom", "image_blur_px", "image_noise")
+"""The nuisances of images; all others are those of wafer maps."""
 
 
 class Nuisance(Section):

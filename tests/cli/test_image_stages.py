@@ -38,9 +38,9 @@ class Life:
         self.workspace.root.mkdir()
         shipped = yaml.safe_load((parameters.PACKAGED / "params.yaml").read_text(encoding="utf-8"))
         shipped["tile"]["images"]["size_px"] = 32
-        shipped["train"] |= {"width": 8, "epochs": 3, "min_steps": 75, "min_epoch_steps": 1, "batch_size": 12}
+        shipped["train"] |= {"width": 8, "epochs": 3, "min_steps": 60, "min_epoch_steps": 1, "batch_size": 12}
         shipped["guard"] |= {"maps": 24, "looks": 1, "delta": 0.4}
-        shipped["evaluate"] |= {"bootstrap": 20}
+        shipped["evaluate"] |= {"bootstrap": 20, "test_time_augmentation": False}
         shipped["baselines"]["enabled"] = False
         shipped["infer"]["batch_sizes"] = [8]
         square = ["quarter_turn", "half_turn", "flip"]

@@ -5,9 +5,9 @@ import pytest
 from image_samples import picture
 from scipy import ndimage
 
-from inspection.augmentation.images import OF_IMAGES, draw_image, image_bases, image_operations, image_policy
+from inspection.augmentation.images import draw_image, image_bases, image_operations, image_policy
 from inspection.errors import ParamsError
-from inspection.params import Augment, ClassAugment, Nuisance
+from inspection.params import OF_IMAGES, Augment, ClassAugment, Nuisance
 from inspection.params.augment import LIMITS
 from inspection.training.image_inputs import ImageBatches
 from inspection.training.image_pipeline import ImagePipeline, ImageViews
