@@ -29,6 +29,7 @@ from inspection.augmentation.nuisances import disturb_dies, disturb_points
 from inspection.augmentation.recombination import Recombination, mix
 from inspection.augmentation.turns import draw_turn, rotate_dies, turn_points
 from inspection.errors import ParamsError, bounded
+from inspection.params import OF_IMAGES
 from inspection.wafer.maps import DefectMap
 from inspection.wafer.taxonomy import JOIN, generated
 
@@ -107,11 +108,11 @@ class Policy:
     backgrounds: Backgrounds | None = None
 
     def operations(self, label: int) -> tuple[str, ...]:
-        """Names of what class ``label`` may meet, for `without`: new examples, symmetry, nuisances (those of points and of die maps)."""
+        """Names of what maps of class ``label`` may meet, for `without`: new examples, symmetry, nuisances (of points and of die maps)."""
         names = [*self.created[label], *([MIXUP] if self.mixup > 0 else [])]
         if self.symmetries[label]:
             names.append(SYMMETRY)
-        return (*names, *(name for name, strength in self.nuisance if strength > 0))
+        return (*names, *(name for name, strength in self.nuisance if strength > 0 and name not in OF_IMAGES))
 
     @property
     def needs_backgrounds(self) -> bool:

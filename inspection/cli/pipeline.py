@@ -11,6 +11,7 @@ import typer
 from inspection import console
 from inspection.cli.options import HERE, JsonOption, SnapshotOption, WorkspaceOption
 from inspection.cli.stage import run_stage, show_left, show_notes, start_flow, start_spread
+from inspection.errors import bounded
 
 
 class Difficulty(StrEnum):
@@ -100,6 +101,12 @@ def show_ingested(result: dict[str, Any], *, as_json: bool = False) -> None:
     if unmatched := result.get("labels", {}).get("unmatched_rows"):
         shown = ", ".join(result["labels"]["unmatched"])
         console.advise(f"{unmatched} rows of labels.csv name no wafer that was taken in: {shown}{', ...' if unmatched > 10 else ''}")
+    if own := result.get("labels", {}).get("without_entry"):
+        console.advise(
+            f"Classes that `taxonomy` in params.yaml has no entry for: {bounded(own)}. They are learnt as they are: not "
+            "normal, of medium severity, never turned or mirrored. To say otherwise, add for example "
+            f"`{own[0]}: {{normal: true, symmetries: [half_turn, flip], severity: none}}`."
+        )
     if refused:
         console.advise("Why files were refused, and what to do: `inspection quarantine list`, then `inspection quarantine show ID`.")
 

@@ -8,35 +8,39 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.errors import LeakageError, bounded
-from inspection.wafer.maps import DieMap
+from inspection.wafer.maps import DieMap, ImageMap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 PRECEDENCE = ("train", "validation", "test")
 """Of identical maps in two parts, the copy in the earlier part stays."""
 DROPPED = "dropped"
 
 
-def fingerprint(wafer_map: WaferMap) -> str:
+def fingerprint(wafer_map: InspectionMap) -> str:
     """What two byte-identical maps share, whatever their lot, wafer or file: a SHA-256 of the content.
 
     Parameters
     ----------
-    wafer_map : DefectMap or DieMap
+    wafer_map : DefectMap, DieMap or ImageMap
 
     Returns
     -------
     str
         64 hexadecimal digits; empty for a map without a defect: it is like any other such map.
     """
-    if wafer_map.defects == 0:
+    content: NDArray
+    if isinstance(wafer_map, ImageMap):
+        content = wafer_map.planes
+    elif wafer_map.defects == 0:
         return ""
-    content: NDArray = wafer_map.status if isinstance(wafer_map, DieMap) else wafer_map.xy_um
+    else:
+        content = wafer_map.status if isinstance(wafer_map, DieMap) else wafer_map.xy_um
     digest = hashlib.sha256(f"{type(wafer_map).__name__} {content.shape} {content.dtype.str}".encode())
     digest.update(np.ascontiguousarray(content).tobytes())
     return digest.hexdigest()

@@ -60,8 +60,8 @@ def materialise(
     if len(snapshot.wafers) < least:
         raise InputError(
             "Nothing to train on: expected labelled wafers in the snapshot, got none. Put a labels.csv beside the "
-            "files (lot,wafer,label or source,index,label), ingest them and take the snapshot again; without labels, "
-            "wafers can only be scored."
+            "files (lot,wafer,label or source,index,label or file,label; images may lie in folders of their classes), ingest "
+            "them and take the snapshot again; without labels, wafers can only be scored."
         )
     sweep(out.parent)
     return write_shard(out, _wafers(snapshot, workspace_root, read_wafers, progress))

@@ -6,7 +6,7 @@ out, and so is the copy of a map of these parts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def read_unlabelled(shard: Path, labelled: Path, parts: NDArray[np.str_], border
     held = np.flatnonzero((parts == VALIDATION) | (parts == TEST))
     seen = {fingerprint(entry.wafer.map) for entry in read_shard(labelled, held.tolist())} - {""}
     chosen = np.flatnonzero(apart(index, known.iloc[held], border_rows))
-    maps = (entry.wafer.map for entry in read_shard(shard, chosen.tolist()))
+    maps = (cast("WaferMap", entry.wafer.map) for entry in read_shard(shard, chosen.tolist()))
     return [wafer for wafer in maps if fingerprint(wafer) not in seen]
 
 

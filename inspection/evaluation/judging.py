@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from inspection.evaluation.beside import Baseline
     from inspection.evaluation.evaluation import Evaluation
     from inspection.params import Params
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 DETECTOR_WAFERS = 4_000
 """Training wafers whose embeddings the unknown detector is fitted on."""
@@ -149,7 +149,7 @@ def _write_pages(
     """The report below ``data/report`` and the plots of DVC below ``data/plots``."""
     test = np.flatnonzero(split["part"].to_numpy() == "test")
 
-    def maps_of(positions: Sequence[int]) -> list[WaferMap]:
+    def maps_of(positions: Sequence[int]) -> list[InspectionMap]:
         return [entry.wafer.map for entry in read_shard(data / "wafers.parquet", [int(test[p]) for p in positions])]
 
     used = split[split["part"].isin(PARTS)]

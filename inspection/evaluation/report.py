@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from inspection.evaluation.beside import Baseline
     from inspection.evaluation.evaluation import Evaluation
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 TEMPLATE = "report.html.j2"
 PICTURE_PX = 190
@@ -69,7 +69,7 @@ def write_report(
     folder: Path,
     evaluation: Evaluation,
     background: Background,
-    maps: Callable[[Sequence[int]], Sequence[WaferMap]] | None = None,
+    maps: Callable[[Sequence[int]], Sequence[InspectionMap]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write ``report.html``, ``confusion.png``, ``roc.png``, ``plots/confusion.csv`` and ``plots/roc.csv`` below ``folder``.
@@ -157,7 +157,7 @@ def _page(
 
 def _pictures(
     shown: list[gallery.ClassExhibits],
-    maps: Callable[[Sequence[int]], Sequence[WaferMap]],
+    maps: Callable[[Sequence[int]], Sequence[InspectionMap]],
     progress: Callable[[int, int], None] | None,
 ) -> dict[int, tuple[str, str]]:
     """Position -> (picture as data URI, who it is)."""

@@ -1,8 +1,8 @@
 """How a wafer lies in one row of the canonical shard.
 
 Scalars are ordinary columns, so any Parquet reader can query them. Places are two lists of doubles (null for a die
-map); die maps keep their bytes beside ``rows`` and ``cols``. Attributes differ from source to source, so each is kept
-as (name, dtype, bytes) and comes back with the same dtype and values.
+map or an image); die maps and images keep their bytes beside ``rows`` and ``cols``. Attributes differ from source to
+source, so each is kept as (name, dtype, bytes) and comes back with the same dtype and values.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from inspection.errors import InputError
-from inspection.wafer.maps import DefectMap, DieMap, SourceWafer, WaferInfo
+from inspection.wafer.maps import DefectMap, DieMap, ImageMap, SourceWafer, WaferInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,6 +60,7 @@ SCHEMA = pa.schema(
         ("rows", pa.int32()),
         ("cols", pa.int32()),
         ("status", pa.binary()),
+        ("planes", pa.binary()),
     ],
     metadata={VERSION_KEY: str(VERSION).encode()},
 )
@@ -91,15 +92,17 @@ def to_row(item: CanonicalWafer) -> dict[str, Any]:
         "label": source.label,
         "notes": list(source.notes),
         "classes": [{"number": number, "name": name} for number, name in source.classes.items() if abs(number) < 2**63],
-        "pitch_um": made.pitch_um,
+        "kind": made.kind,
     }
+    if isinstance(made, ImageMap):
+        rows, cols, _ = made.planes.shape
+        return row | {"rows": rows, "cols": cols, "planes": np.ascontiguousarray(made.planes, dtype=np.uint8).tobytes()}
+    row["pitch_um"] = made.pitch_um
     if isinstance(made, DieMap):
         rows, cols = made.status.shape
-        status = np.ascontiguousarray(made.status, dtype=np.uint8).tobytes()
-        return row | {"kind": "dies", "rows": rows, "cols": cols, "status": status}
+        return row | {"rows": rows, "cols": cols, "status": np.ascontiguousarray(made.status, dtype=np.uint8).tobytes()}
     xy = np.asarray(made.xy_um, dtype=np.float64).reshape(-1, 2)
     return row | {
-        "kind": "points",
         "origin_um": made.origin_um,
         "x_um": xy[:, 0],
         "y_um": xy[:, 1],
@@ -120,7 +123,7 @@ def _attribute(name: str, values: NDArray, defects: int) -> dict[str, Any]:
 def row_bytes(row: dict[str, Any]) -> int:
     """Memory of the arrays of a row, bytes."""
     arrays = sum(row[n].nbytes for n in ("x_um", "y_um", "dies") if row.get(n) is not None)
-    return arrays + len(row.get("status") or b"") + sum(len(a["values"]) for a in row.get("attributes") or ())
+    return arrays + len(row.get("status") or row.get("planes") or b"") + sum(len(a["values"]) for a in row.get("attributes") or ())
 
 
 def to_table(group: list[dict[str, Any]]) -> pa.Table:
@@ -158,7 +161,7 @@ def to_columns(table: pa.Table) -> dict[str, Any]:
             )
         elif name == "inspected_at":
             out[name] = column.cast(pa.int64()).to_pylist()
-        elif name in ("status", "attributes"):
+        elif name in ("status", "planes", "attributes"):
             out[name] = column
         else:
             out[name] = column.to_pylist()
@@ -173,10 +176,13 @@ def from_row(columns: dict[str, Any], i: int) -> CanonicalWafer:
         inspected_at=None if at is None else _EPOCH + timedelta(microseconds=at),
         diameter_mm=columns["diameter_mm"][i],
     )
-    made: WaferMap
+    made: InspectionMap
     pitch = columns["pitch_um"][i]
     pitch = None if pitch is None else (pitch[0], pitch[1])
-    if columns["kind"][i] == "dies":
+    if columns["kind"][i] == ImageMap.kind:
+        planes = np.frombuffer(columns["planes"][i].as_buffer(), dtype=np.uint8)
+        made = ImageMap(info=info, planes=planes.reshape(columns["rows"][i], columns["cols"][i], -1))
+    elif columns["kind"][i] == DieMap.kind:
         status = np.frombuffer(columns["status"][i].as_buffer(), dtype=np.uint8)
         made = DieMap(info=info, status=status.reshape(columns["rows"][i], columns["cols"][i]), pitch_um=pitch)
     else:

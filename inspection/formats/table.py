@@ -45,6 +45,22 @@ def _read_raster(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
     return reader.read(path, limits)
 
 
+def _is_image(head: bytes, path: Path) -> bool:
+    from inspection.formats.raster import kinds  # noqa: PLC0415 - as above
+
+    if not kinds.recognises(head, path):
+        return False
+    from inspection.formats.image import reader  # noqa: PLC0415 - as above
+
+    return reader.recognises(head, path)
+
+
+def _read_image(path: Path, limits: Ingest) -> Iterator[SourceWafer]:
+    from inspection.formats.image import reader  # noqa: PLC0415 - as above
+
+    return reader.read(path, limits)
+
+
 def _is_semi(name: str, head: bytes, path: Path) -> bool:
     if b"<" not in head[:256]:
         return False  # no XML: its reader is not needed
@@ -86,7 +102,13 @@ FORMATS = (
     Format("semi_g85", "SEMI G85 XML die map", partial(_is_semi, "g85"), partial(_read_semi, "g85")),
     Format("semi_e142", "SEMI E142 XML substrate map", partial(_is_semi, "e142"), partial(_read_semi, "e142")),
     Format("stdf", "STDF V4", stdf.recognises, stdf.read),
-    Format("raster", "raster (.npy, TIFF, PNG, JPEG, zarr, raw) with a YAML sidecar", _is_raster, _read_raster),
+    Format(
+        "image",
+        "inspection image (any raster) with `kind: image` in its YAML sidecar, or images.yaml in its folder",
+        _is_image,
+        _read_image,
+    ),
+    Format("raster", "raster (.npy, TIFF, PNG, JPEG, BMP, zarr, raw) with a YAML sidecar", _is_raster, _read_raster),
     # The last: its marks are the weakest, a header of text.
     Format("points", "points (.csv, .parquet)", _is_points, _read_points),
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inspection.inference.ledger import Job
     from inspection.inference.scorer import Scorer
     from inspection.params import Infer
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 C = TypeVar("C")
 Payload = dict[str, Any]
@@ -30,7 +30,7 @@ class Ready:
     """
 
     jobs: list[Job] = field(default_factory=list)
-    maps: list[WaferMap] = field(default_factory=list)
+    maps: list[InspectionMap] = field(default_factory=list)
     errors: dict[int, Exception] = field(default_factory=dict)
     scorer: Scorer | None = None
     prepared: list[Any] | None = None
@@ -59,7 +59,7 @@ class Prefetch(Generic[C]):
         self,
         service: Service[C],
         leases: Leases,
-        read_maps: Callable[[list[Payload]], Sequence[WaferMap]],
+        read_maps: Callable[[list[Payload]], Sequence[InspectionMap]],
         params: Infer,
         *,
         serving: Callable[[], None],

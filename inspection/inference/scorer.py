@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from inspection.scoring.decision import Scored
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 log = logging.getLogger(__name__)
 
 WARM_MAP = DefectMap(info=WaferInfo(), xy_um=np.zeros((0, 2)))
-"""A clean wafer: warms a model up, fills a static batch, and tells a broken model from a poison wafer."""
+"""A clean wafer: warms a model up, fills a static batch, and tells a broken model from a poison wafer.
+
+A model of something else than wafer maps brings its own, as ``clean_map``."""
 
 RETRY_LOAD_S = 60.0
 """A champion that did not load is tried again after this time."""
@@ -40,16 +42,22 @@ class Scorer(Protocol):
     def config_sha256(self) -> str:
         """Of everything else that changes a result: thresholds, renderer, inference parameters."""
 
-    def prepare(self, maps: Sequence[WaferMap]) -> Any:
+    def prepare(self, maps: Sequence[InspectionMap]) -> Any:
         """Render ``maps`` on the CPU; called in another thread than ``score``."""
 
     def score(self, prepared: Any) -> list[Scored]:
         """One outcome per map of ``prepare``, in order."""
 
 
-def prepare(scorer: Scorer, maps: Sequence[WaferMap], sizes: Sequence[int]) -> list[tuple[Batch, Any]]:
+def prepare(scorer: Scorer, maps: Sequence[InspectionMap], sizes: Sequence[int]) -> list[tuple[Batch, Any]]:
     """Render ``maps`` in static batches (see ``batching.plan``)."""
-    return [(batch, scorer.prepare([*maps[batch.start : batch.stop], *[WARM_MAP] * batch.padding])) for batch in plan(len(maps), sizes)]
+    clean = _clean(scorer)
+    return [(batch, scorer.prepare([*maps[batch.start : batch.stop], *[clean] * batch.padding])) for batch in plan(len(maps), sizes)]
+
+
+def _clean(scorer: Scorer) -> InspectionMap:
+    clean: InspectionMap = getattr(scorer, "clean_map", WARM_MAP)
+    return clean
 
 
 def score(scorer: Scorer, prepared: Sequence[tuple[Batch, Any]]) -> list[Scored]:
@@ -78,7 +86,7 @@ def score(scorer: Scorer, prepared: Sequence[tuple[Batch, Any]]) -> list[Scored]
     return scored
 
 
-def score_each(scorer: Scorer, maps: Sequence[WaferMap], sizes: Sequence[int]) -> list[Scored | Exception]:
+def score_each(scorer: Scorer, maps: Sequence[InspectionMap], sizes: Sequence[int]) -> list[Scored | Exception]:
     """Score ``maps``; where a batch fails it is halved until only the wafers to blame are left, with their errors.
 
     Costs about ``2 log2(n)`` further batches per poison wafer.
@@ -104,7 +112,7 @@ def warm_up(scorer: Scorer, sizes: Sequence[int]) -> None:
     """
     for size in sorted(set(sizes)):
         try:
-            score(scorer, prepare(scorer, [WARM_MAP] * size, (size,)))
+            score(scorer, prepare(scorer, [_clean(scorer)] * size, (size,)))
         except Exception as error:
             raise EngineError(
                 f"Model {scorer.sha256[:12]} does not work: expected it to score {size} clean wafers, got "

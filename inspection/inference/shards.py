@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from inspection.formats.canonical import CanonicalWafer
-    from inspection.wafer.maps import SourceWafer, WaferMap
+    from inspection.wafer.maps import InspectionMap, SourceWafer
 
 FILES_REMEMBERED = 64
 
@@ -29,7 +29,7 @@ class ShardReader:
         self._folder = folder
         self._positions = lru_cache(FILES_REMEMBERED)(self._read_positions)
 
-    def __call__(self, payloads: Sequence[dict[str, Any]]) -> list[WaferMap]:
+    def __call__(self, payloads: Sequence[dict[str, Any]]) -> list[InspectionMap]:
         """The maps of ``payloads`` (``file_sha256``, ``index``), in their order; best ordered by file and index.
 
         Raises

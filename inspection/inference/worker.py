@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from inspection.params import Infer
     from inspection.scoring.decision import Scored
     from inspection.store.database import Store
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 C = TypeVar("C")
 
@@ -79,7 +79,7 @@ class Worker(Generic[C]):
         store: Store,
         ledger: Ledger,
         load: Callable[[C], Scorer],
-        read_maps: Callable[[list[Payload]], Sequence[WaferMap]],
+        read_maps: Callable[[list[Payload]], Sequence[InspectionMap]],
         champion: Callable[[], C | None],
         params: Infer,
         *,

@@ -17,7 +17,7 @@ from inspection.intake.place import PIECE, clean_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RASTERS = (".npy", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".raw", ".bin", ".dat", ".zarr", ".zip")
+RASTERS = (".npy", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".raw", ".bin", ".dat", ".zarr", ".zip")
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 _LONGEST_NAME = 120
 

@@ -1,4 +1,4 @@
-"""The label table that a user puts beside the files: ``lot,wafer,label`` or ``source,index,label``."""
+"""The label table that a user puts beside the files: ``lot,wafer,label``, ``source,index,label``, or ``file,label`` (`file_table`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from inspection.errors import InputNotFoundError, LabelError
+from inspection.intake import file_table
 from inspection.wafer.taxonomy import unknown_label
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def beside(source: Path) -> Path | None:
 def read_labels(path: Path, known: Iterable[str]) -> Labels:
     """Read a label table.
 
-    A header names the columns, in any order and case; further columns are ignored. A row with an empty label takes the
+    A table of files declares its classes, as an archive does: they need not be known. Else they must be, so that a slip of the pen is
+    found. A header names the columns, in any order and case; further columns are ignored. A row with an empty label takes the
     label of that wafer away.
 
     Parameters
@@ -82,7 +84,7 @@ def read_labels(path: Path, known: Iterable[str]) -> Labels:
     path : Path
         UTF-8 CSV, with or without a byte order mark.
     known : iterable of str
-        Class names that may occur.
+        Class names that may occur in a table of wafers.
 
     Raises
     ------
@@ -100,6 +102,10 @@ def read_labels(path: Path, known: Iterable[str]) -> Labels:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = csv.reader(stream)
             header = [column.strip().lower() for column in next(rows, [])]
+            if file_table.names_files(header):
+                for where, said in file_table.rows_of(path):
+                    _enter(entries, (said[file_table.FILE], "0"), said[file_table.LABEL] or None, where)
+                return Labels(by_source=True, entries=entries, path=path)
             by_source, places = _columns(header, path)
             for row in rows:
                 if not any(cell.strip() for cell in row):
@@ -122,7 +128,7 @@ def _columns(header: list[str], path: Path) -> tuple[bool, tuple[int, int, int]]
         if {*pair, "label"} <= set(header):
             return by_source, (header.index(pair[0]), header.index(pair[1]), header.index("label"))
     raise LabelError(
-        f"Cannot read {path}: expected the columns lot,wafer,label or source,index,label, "
+        f"Cannot read {path}: expected the columns lot,wafer,label or source,index,label or file,label, "
         f"got {','.join(header)[:200]!r}. Write one of these headers in the first line."
     )
 

@@ -20,7 +20,6 @@ from inspection.intake.physics import check
 from inspection.store.database import as_stored
 from inspection.store.wafers import QUARANTINED, VALID
 from inspection.system import refusal
-from inspection.wafer.maps import DieMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,7 +226,7 @@ class _Reading:
             "tool": info.tool,
             "chamber": info.chamber,
             "inspected_at": None if info.inspected_at is None else as_stored(info.inspected_at),
-            "kind": "dies" if isinstance(wafer.map, DieMap) else "points",
+            "kind": wafer.map.kind,
             "diameter_mm": info.diameter_mm,
             "defects": wafer.map.defects,
             "label": wafer.label,

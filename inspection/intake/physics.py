@@ -12,19 +12,23 @@ from typing import TYPE_CHECKING
 from inspection.intake.physics_dies import check_die_list, check_die_map
 from inspection.intake.physics_points import check_points
 from inspection.intake.physics_units import check_diameter, check_pitch
-from inspection.wafer.maps import DieMap
+from inspection.wafer.maps import DieMap, ImageMap
 
 if TYPE_CHECKING:
     from inspection.params import Validate
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 
-def check(wafer_map: WaferMap, params: Validate) -> tuple[str, ...]:
+ONE_GREY = "the image is one grey value throughout"
+
+
+def check(wafer_map: InspectionMap, params: Validate) -> tuple[str, ...]:
     """Refuse what no wafer can be, and say what is odd.
 
     Parameters
     ----------
-    wafer_map : DefectMap or DieMap
+    wafer_map : DefectMap, DieMap or ImageMap
+        An image is of no wafer that can be measured: only one grey value throughout is noted.
     params : Validate
         ``edge_tolerance_um`` and ``max_outside_share``.
 
@@ -60,6 +64,8 @@ def check(wafer_map: WaferMap, params: Validate) -> tuple[str, ...]:
         ``wafer.no_die``       a die map without a die
         =====================  =======================================================================================
     """
+    if isinstance(wafer_map, ImageMap):
+        return (ONE_GREY,) if (wafer_map.planes == wafer_map.planes.flat[0]).all() else ()
     check_diameter(wafer_map.info)
     check_pitch(wafer_map.info, wafer_map.pitch_um)
     if isinstance(wafer_map, DieMap):

@@ -79,7 +79,9 @@ def _of_wafers(gxe: Any, params: Validate) -> list[Any]:
         gxe.ExpectColumnValuesToBeInSet(
             column="diameter_mm", value_set=[*DIAMETERS_MM], **_fault("diameter_unknown", "Wafers are made in this diameter")
         ),
-        gxe.ExpectColumnValuesToBeInSet(column="kind", value_set=["points", "dies"], **_fault("kind_unknown", "A map has points or dies")),
+        gxe.ExpectColumnValuesToBeInSet(
+            column="kind", value_set=["points", "dies", "image"], **_fault("kind_unknown", "A map has points or dies, or is an image")
+        ),
         _equal(gxe, "diameter_mm", "diameter_of_lot", "diameter_mixed", "All wafers of a lot have one diameter"),
         _equal(gxe, "product", "product_of_lot", "product_mixed", "All wafers of a lot are of one product"),
         _equal(gxe, "layer", "layer_of_inspection", "layer_wrong", "In one inspection the lot is at one layer"),

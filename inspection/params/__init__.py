@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspection.params.augment import Augment, ClassAugment, Nuisance
+from inspection.params.augment import OF_IMAGES, Augment, ClassAugment, Nuisance
 from inspection.params.document import PACKAGED, ClassEntry, Params, load
 from inspection.params.intake import Base, Ingest, Recipe, Split, Tile, Validate
 from inspection.params.learning import Balance, Baselines, Guard, ModelName, OptimiserName, Sampler, ScheduleName, Train
@@ -11,6 +11,7 @@ from inspection.params.section import Section
 from inspection.params.transfer import Phase, PhaseName, Pretrain, PseudoLabels, Transfer
 
 __all__ = [
+    "OF_IMAGES",
     "PACKAGED",
     "Alert",
     "Augment",

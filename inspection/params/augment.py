@@ -24,8 +24,16 @@ LIMITS: dict[str, tuple[float, str]] = {
     "pitch": (0.05, "a grid that scales by more than 5 % leaves the wafer's edge, and edge patterns with it"),
     "die_thinning": (0.5, _FEW_LEFT),
     "die_background": (1.0, _DROWNED),
+    "image_brightness": (0.3, "beyond a third of white, dark and bright defects are cut off at black and white"),
+    "image_contrast": (0.5, "with less than half of its contrast a faint defect drowns in the noise"),
+    "image_shift": (0.2, "an image that moves by more than a fifth of its side loses what lies at its border"),
+    "image_zoom": (0.2, "zoomed by more than a fifth, an image loses its border, and size no longer tells one defect from another"),
+    "image_blur_px": (2.0, "blurred by more than two pixels of the view, fine scratches and textures are gone"),
+    "image_noise": (0.1, "noise of more than a tenth of white hides what a camera would show"),
 }
 """The largest value of each nuisance that leaves the object, and the reason."""
+OF_IMAGES = ("image_brightness", "image_contrast", "image_shift", "image_zoom", "image_blur_px", "image_noise")
+"""The nuisances of images; all others are those of wafer maps."""
 
 
 class Nuisance(Section):
@@ -38,6 +46,11 @@ class Nuisance(Section):
     grid and the points on it scale along x and y.
 
     Of die maps: ``die_thinning``, the largest share of failed dies that pass, and ``die_background`` as above.
+
+    Of images: ``image_brightness``, the most that is added to or taken from every grey value, in shares of white; ``image_contrast``, the
+    largest share by which the distance from middle grey grows or shrinks; ``image_shift`` and ``image_zoom``, the largest move, in shares
+    of the side, and change of size; ``image_blur_px``, the largest sigma, in pixels of the view; ``image_noise``, that of the noise of
+    each pixel, in shares of white.
 
     Raises
     ------
@@ -55,6 +68,12 @@ class Nuisance(Section):
     pitch: NotNegative = 0.0
     die_thinning: NotNegative = 0.0
     die_background: NotNegative = 0.0
+    image_brightness: NotNegative = 0.05
+    image_contrast: NotNegative = 0.1
+    image_shift: NotNegative = 0.02
+    image_zoom: NotNegative = 0.02
+    image_blur_px: NotNegative = 0.0
+    image_noise: NotNegative = 0.01
 
     @field_validator("*")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from inspection.params.section import Section, Share
 
@@ -14,11 +14,17 @@ class Base(Section):
 
 
 class Ingest(Section):
-    """Limits on what is read."""
+    """Limits on what is read.
+
+    Of inspection images: ``max_image_px``, the most pixels that one may have; ``image_px``, the longer side of what is kept of it for
+    learning and scoring (the file itself stays whole in the archive).
+    """
 
     max_file_mb: PositiveInt = 16_384
     max_defects: PositiveInt = 20_000_000
     max_wafers: PositiveInt = 2_000_000
+    max_image_px: PositiveInt = 64_000_000
+    image_px: int = Field(default=512, ge=16, le=4_096)
 
     @property
     def max_file_bytes(self) -> int:
@@ -52,10 +58,18 @@ class Recipe(Section):
 
 
 class Tile(Section):
-    """Views: the recipe for points (used as soon as one wafer is points) and for die maps."""
+    """Views: the recipe for points (used as soon as one wafer is points), for die maps and for inspection images, which have no tiles."""
 
     points: Recipe = Recipe(size_px=96, tiles=6)
     dies: Recipe = Recipe(size_px=64, tiles=0)
+    images: Recipe = Recipe(size_px=96, tiles=0)
+
+    @field_validator("images")
+    @classmethod
+    def _images_have_no_tiles(cls, value: Recipe) -> Recipe:
+        if value.tiles:
+            raise ValueError("detail tiles are cut where defects are, and an image names none: set tiles to 0 and raise size_px")
+        return value
 
 
 class Split(Section):

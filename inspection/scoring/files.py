@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from inspection.aside import aside
 from inspection.errors import FormatError, InputNotFoundError, bounded
 from inspection.formats import table
+from inspection.formats.image.reader import read as read_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ PASSED_OVER = (".csv", ".yaml", ".yml", ".txt", ".md", ".json", ".parquet")
 def score_files(
     predictor: Predictor, paths: Sequence[Path], out: Path, limits: Ingest, report: Callable[[int, int, str], None]
 ) -> dict[str, Any]:
-    """Score every wafer of ``paths`` (files, or folders searched through) into ``out``.
+    """Score every wafer of ``paths`` (files, or folders searched through) into ``out``; a model of images reads every raster as one.
 
     Columns ``source, index, lot, wafer, label, decision, p_<class>...`` and, where classes combine patterns, ``pattern_<pattern>...``
     (probabilities; a combination that is no class can be the label, too). ``index`` counts the wafers of a source from 0. A file that
@@ -60,7 +61,7 @@ def score_files(
 
 def _scored(predictor: Predictor, path: Path, limits: Ingest) -> Iterator[list[dict[str, Any]]]:
     """Rows of one file, a chunk at a time; nothing is given out before the whole file proved readable chunk by chunk."""
-    wafers = table.read(path, limits)
+    wafers = read_image(path, limits) if predictor.bundle.spec.kind == "image" else table.read(path, limits)
     while chunk := list(islice(wafers, CHUNK)):
         outcomes = predictor.score(predictor.prepare([w.map for w in chunk]))
         yield [_row(path, wafer, outcome) for wafer, outcome in zip(chunk, outcomes, strict=True)]

@@ -19,6 +19,7 @@ from inspection.scoring.decision import Scored, decide
 from inspection.views.renderer import turn_dies
 from inspection.views.shards import Views
 from inspection.views.tiles import render
+from inspection.wafer.maps import DefectMap, ImageMap, WaferInfo
 from inspection.wafer.taxonomy import UNKNOWN
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 
 class Predictor:
@@ -76,7 +77,14 @@ class Predictor:
         """A predictor for a network that training just wrote, before it is part of a bundle."""
         return cls(bundle, load_network(network_file), batch_sizes)
 
-    def prepare(self, maps: Sequence[WaferMap]) -> Views:
+    @property
+    def clean_map(self) -> InspectionMap:
+        """An empty wafer, or a black image: what a batch may be filled with."""
+        if self.bundle.spec.kind == "image":
+            return ImageMap(info=WaferInfo(), planes=np.zeros((1, 1, 1), np.uint8))
+        return DefectMap(info=WaferInfo(), xy_um=np.zeros((0, 2)))
+
+    def prepare(self, maps: Sequence[InspectionMap]) -> Views:
         """Render ``maps`` as the model sees them."""
         spec = self.bundle.spec
         pairs = [render(m, spec) for m in maps]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from inspection.params import Params
     from inspection.settings import Workspace
     from inspection.stages.place import Report
+    from inspection.training.image_pipeline import ImageViews
     from inspection.wafer.maps import WaferMap
 
 VERDICT, PAGE = "guard.json", "guard.html"
@@ -55,9 +56,11 @@ def guard(
     from inspection.augmentation.guard.neutral import neutral_bases
     from inspection.augmentation.guard.page import render_page
     from inspection.augmentation.guard.trace import Effort
+    from inspection.augmentation.images import image_bases, image_policy
     from inspection.augmentation.policy import fitted_policy
     from inspection.formats.canonical import read_shard
-    from inspection.wafer.maps import DefectMap
+    from inspection.wafer.image_planes import drawn_small
+    from inspection.wafer.maps import DefectMap, ImageMap
     from inspection.wafer.taxonomy import choose
 
     examined = params if policy is None else parameters.load(policy)
@@ -69,11 +72,21 @@ def guard(
     rng = np.random.default_rng(params.base.seed)
     chosen, normal = wafers_to_draw(split.loc[training, "label"].isin(taxonomy.normal).to_numpy(), wanted, rng)
     rows = training[chosen]
-    maps = [entry.wafer.map for entry in read_shard(workspace.data / "wafers.parquet", rows.tolist())]
-    bases = neutral_bases(maps, normal, split.loc[rows, "group"].to_numpy(), wanted, rng)
-    recipe = params.tile.points if any(isinstance(m, DefectMap) for m in maps) else params.tile.dies
-    labels = split.loc[rows, "label"].map({name: k for k, name in enumerate(taxonomy.names)}).to_numpy()
-    views = PolicyViews(*fitted_policy(taxonomy, examined.augment, maps, labels), recipe.size_px)
+    found_maps = (entry.wafer.map for entry in read_shard(workspace.data / "wafers.parquet", rows.tolist()))
+    maps = [drawn_small(m, params.tile.images.size_px) if isinstance(m, ImageMap) else m for m in found_maps]
+    groups = split.loc[rows, "group"].to_numpy()
+    views: PolicyViews | ImageViews
+    if images := [m for m in maps if isinstance(m, ImageMap)]:
+        from inspection.training.image_pipeline import ImageViews
+
+        bases = image_bases(images, normal, groups, rng)
+        views = ImageViews(image_policy(taxonomy, examined.augment), params.tile.images.size_px)
+    else:
+        wafers = [m for m in maps if not isinstance(m, ImageMap)]
+        bases = neutral_bases(wafers, normal, groups, wanted, rng)
+        recipe = params.tile.points if any(isinstance(m, DefectMap) for m in wafers) else params.tile.dies
+        labels = split.loc[rows, "label"].map({name: k for k, name in enumerate(taxonomy.names)}).to_numpy()
+        views = PolicyViews(*fitted_policy(taxonomy, examined.augment, wafers, labels), recipe.size_px)
     found, tried = examine(
         views, bases, effort, params.guard.delta, params.guard.error, params.base.seed, on_signatures=views.on_signatures, told=report
     )

@@ -53,7 +53,8 @@ def ingest(
         quarantined_wafers``. ``notes`` are the valid wafers with a note, by its kind, most first; ``noted`` those with any,
         ``notes_seen`` for each kind one of them.
 
-        ``seconds``, ``idle``, and ``labels`` when there is a label table.
+        ``seconds``, ``idle``, and ``labels`` when there is a label table, or images lie in folders of their classes; in it
+        ``without_entry``, the classes that ``params.yaml`` has no entry for.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def ingest(
         workspace.landing.mkdir(parents=True, exist_ok=True)
     else:
         _require_source(workspace, source)
-    place = open_place(workspace.landing if source is None else source, workspace, is_store)
+    place = _with_images(open_place(workspace.landing if source is None else source, workspace, is_store), source, workspace, params)
     labels = _labels(place, params)
     left: list[str] = []
     progress = _Told(report)
@@ -85,7 +86,10 @@ def ingest(
             recognise=table.recognise, labels=labels, spread=spread, workers=Settings().workers,
             progress=progress.read,
         )  # fmt: skip
-    return _counts(landing, done, left)
+    result = _counts(landing, done, left)
+    if labels is not None and (own := sorted({label for label in labels.entries.values() if label} - params.classes.keys())):
+        result["labels"]["without_entry"] = own
+    return result
 
 
 @dataclass
@@ -203,6 +207,20 @@ def history(workspace: Workspace, _params: Params, lot: str, wafer: str, *, repo
             f"No wafer {wafer} of lot {lot}: expected one that was ingested. Check both names, `inspection status` counts."
         )
     return {"lot": lot, "wafer": wafer, "inspections": rows}
+
+
+def _with_images(place: Place, source: Path | str | None, workspace: Workspace, params: Params) -> Place:
+    from inspection.intake.images import with_images
+    from inspection.intake.place import local_path
+
+    def dense(path: Path) -> bool:
+        from inspection.formats.image.density import is_dense
+
+        return is_dense(path, params.ingest)
+
+    root = workspace.landing if source is None else local_path(source)
+    with tempfile.TemporaryDirectory(prefix="inspection-labels-") as folder:
+        return with_images(place, None if root is None else root.resolve(), params.classes, Path(folder), dense)
 
 
 def _labels(place: Place, params: Params) -> Labels | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.dataset.project import STAGES, Project
+from inspection.errors import InputError
 from inspection.settings import Settings
 from inspection.stages.place import (
     LANDED_FILES,
@@ -27,6 +28,8 @@ from inspection.stages.place import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    import pandas as pd
 
     from inspection.params import Params
     from inspection.settings import Workspace
@@ -119,11 +122,23 @@ def tile(workspace: Workspace, params: Params, *, report: Report = silent, sprea
     shard = workspace.data / "wafers.parquet"
     require_made(shard, FROM_SNAPSHOT)
     index = shard_index(shard)
-    recipe = params.tile.points if (index["kind"] == "points").any() else params.tile.dies
-    spec = ViewSpec(recipe.size_px, recipe.tiles, recipe.tile_px, recipe.tile_mm)
+    images = _are_images(index["kind"])
+    recipe = params.tile.images if images else params.tile.points if (index["kind"] == "points").any() else params.tile.dies
+    spec = ViewSpec(recipe.size_px, recipe.tiles, recipe.tile_px, recipe.tile_mm, "image" if images else "map")
     spread = spread or spread_over(index, Settings().workers)
     drawn = write_views(workspace.data / "views", shard, spec, spread, partial(told, report, "wafers"))
     return {**drawn, "spec": spec.to_dict()}
+
+
+def _are_images(kinds: pd.Series) -> bool:
+    """Whether the snapshot is one of inspection images; a mixture is refused: no network sees both."""
+    images = int((kinds == "image").sum())
+    if 0 < images < len(kinds):
+        raise InputError(
+            f"Cannot train on wafer maps and images together: expected one of them, got {len(kinds) - images} labelled maps and "
+            f"{images} labelled images. Keep them in workspaces of their own (--workspace)."
+        )
+    return images > 0
 
 
 def draw_by(draw_pieces: Callable[[Iterable[tuple[Drawing, range]]], Iterator[tuple[tuple[Drawing, range], Drawn | None]]]) -> Spread:

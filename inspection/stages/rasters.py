@@ -101,12 +101,14 @@ def _from_points(file: Path, folder: Path, limits: Ingest, index: int) -> _Made:
     """The pyramid of a wafer that is points already; those beyond its edge fall into the border pixels."""
     from inspection.formats import table
     from inspection.views.pyramid import build_from_points
-    from inspection.wafer.maps import DieMap
+    from inspection.wafer.maps import DieMap, ImageMap
 
     found = next((w for w in table.read(file, limits) if w.index == index), None)
     if found is None:
         raise InputNotFoundError(f"No wafer {index} in {file}: `inspection show` says how many it holds, counted from 0.")
     wafer = found.map
+    if isinstance(wafer, ImageMap):  # a raster is streamed: none comes this way
+        raise FormatError("pyramid.image", where=file.name, expected="a raster or points", got="an image", action="Name the raster itself.")
     xy_um = wafer.fail_xy_um if isinstance(wafer, DieMap) else wafer.xy_um
     pixel_um = 2 * wafer.info.radius_um / POINTS_PX
     cols = np.clip(np.floor(xy_um[:, 0] / pixel_um + POINTS_PX / 2), 0, POINTS_PX - 1).astype(np.int64)

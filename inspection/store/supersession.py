@@ -97,7 +97,13 @@ def inspections(connection: Connection, lot: str, wafer: str) -> Sequence[RowMap
 
 def _versions(connection: Connection, sha256: str) -> Iterator[list[RowMapping]]:
     """The wafers of each inspection that file ``sha256`` shares with other files."""
-    identified = and_(wafers.c.lot != "", wafers.c.wafer != "", wafers.c.inspected_at.is_not(None), wafers.c.state.in_((VALID, SUPERSEDED)))
+    identified = and_(
+        wafers.c.lot != "",
+        wafers.c.wafer != "",
+        wafers.c.inspected_at.is_not(None),
+        wafers.c.kind != "image",
+        wafers.c.state.in_((VALID, SUPERSEDED)),
+    )
     own = connection.execute(select(*_KEY).where(wafers.c.file_sha256 == sha256, identified)).all()
     keys = {tuple(row) for row in own}
     lots, names = sorted({row[0] for row in own}), sorted({row[1] for row in own})

@@ -13,6 +13,7 @@ from inspection.models.builders import build
 from inspection.models.head import Head
 from inspection.training.checkpoint import Checkpoint, Progress
 from inspection.training.devices import FLOAT32, Devices, scale_loss
+from inspection.training.image_inputs import ImageBatches
 from inspection.training.inputs import AugmentedBatches
 from inspection.training.losses import loss_of
 from inspection.training.optimisers import optimiser_of, penalise
@@ -38,12 +39,14 @@ if TYPE_CHECKING:
 class TrainingSet:
     """What is learnt from: wafers, class indices and balanced draws of the training part; rendered views of the validation part.
 
+    Of images there are views alone: ``maps`` is an array of shape (n, side, side, 3), uint8.
+
     ``group``: the turns that the network must not see, when ``train.symmetric`` is asked for.
     ``donors``: the training wafers again, for a policy that makes new examples of them.
     ``balanced``: every batch holds the classes in the shares of ``drawn``. ``head``: what the logits are.
     """
 
-    maps: Sequence[WaferMap]
+    maps: Sequence[WaferMap] | NDArray[np.uint8]
     labels: NDArray[np.integer]
     drawn: NDArray[np.integer]
     validation: Views
@@ -190,7 +193,8 @@ def _batches(
     data: TrainingSet, policy: Policy, model: keras.Model, seed: int, epoch: int, steps: int, batch_size: int, start: int = 0
 ) -> AugmentedBatches:
     """The batches of ``epoch`` from ``start`` on."""
-    return AugmentedBatches(
+    kind = ImageBatches if data.validation.spec.kind == "image" else AugmentedBatches
+    return kind(
         data.maps,
         data.labels,
         data.drawn,

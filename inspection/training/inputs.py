@@ -50,7 +50,7 @@ class AugmentedBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        maps: Sequence[WaferMap],
+        maps: Sequence[WaferMap] | NDArray[np.uint8],
         labels: NDArray[np.integer],
         drawn: NDArray[np.integer],
         policy: Policy,

@@ -8,15 +8,17 @@ import json
 import os
 import shutil
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
+from inspection.augmentation.images import image_policy
 from inspection.augmentation.policy import fitted_policy
 from inspection.augmentation.turns import common_turns
 from inspection.dataset.balance import LOOKS_AT_WAFERS, balanced_indices
 from inspection.dataset.unlabelled import read_unlabelled
+from inspection.errors import ParamsError
 from inspection.formats.canonical import read_shard
 from inspection.models import features
 from inspection.models.head import Head
@@ -63,9 +65,14 @@ def train(
     labels = split["label"].map({name: k for k, name in enumerate(taxonomy.names)}).to_numpy()
     part = split["part"].to_numpy()
     training, validation = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
-    maps = [entry.wafer.map for entry in read_shard(data / "wafers.parquet", training.tolist())]
     drawn = _drawn(labels[training], views.images[training], params, report)
-    policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
+    maps: Sequence[WaferMap] | NDArray[np.uint8]
+    if views.spec.kind == "image":
+        _check_images(params)
+        maps, policy, donors = views.images[training], image_policy(taxonomy, params.augment), None
+    else:
+        maps = [cast("WaferMap", entry.wafer.map) for entry in read_shard(data / "wafers.parquet", training.tolist())]
+        policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
     learnt = learn(
         TrainingSet(
             maps,
@@ -108,6 +115,17 @@ def train(
         writer.writerows(fitted.history)
     seconds = sum(row["seconds"] for row in fitted.history)
     return {**summary, "curves": curves.words, "training_wafers": len(training), "seconds": seconds}
+
+
+def _check_images(params: Params) -> None:
+    """Learning from unlabelled wafers draws maps anew; of images there are views alone."""
+    asked = {
+        "transfer.pretrain.epochs": params.transfer.pretrain.epochs,
+        "transfer.pseudo_labels.rounds": params.transfer.pseudo_labels.rounds,
+    }
+    wrong = [key for key, value in asked.items() if value]
+    if wrong:
+        raise ParamsError(f"Cannot train on images with {', '.join(wrong)}: expected 0, for wafer maps alone. Set it to 0 in params.yaml.")
 
 
 def _drawn(

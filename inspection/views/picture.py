@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from inspection.errors import InputError
-from inspection.wafer.maps import FAIL, PASS, DefectMap, DieMap, WaferMap
+from inspection.wafer.image_planes import MEAN, fitted, resized
+from inspection.wafer.maps import FAIL, PASS, DefectMap, DieMap, ImageMap, InspectionMap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,12 +41,12 @@ _LEAST_DIE_PX = 5  # below it a die grid is a grey wash and is left out
 _fonts = threading.local()
 
 
-def draw(wafer: WaferMap, size_px: int = 480, title: str | None = None) -> NDArray[np.uint8]:
-    """The picture of one wafer.
+def draw(wafer: InspectionMap, size_px: int = 480, title: str | None = None) -> NDArray[np.uint8]:
+    """The picture of one wafer; an image is shown as it is, as large as the square allows.
 
     Parameters
     ----------
-    wafer : DefectMap or DieMap
+    wafer : DefectMap, DieMap or ImageMap
     size_px : side of the square that holds the wafer, at least 16
     title : one line above the wafer (see ``describe``), shortened to fit
 
@@ -60,6 +61,9 @@ def draw(wafer: WaferMap, size_px: int = 480, title: str | None = None) -> NDArr
     """
     if size_px < 16:
         raise InputError(f"Cannot draw a wafer: expected at least 16 pixels, got {size_px}. Ask for a larger picture.")
+    if isinstance(wafer, ImageMap):
+        picture = _image(wafer, size_px)
+        return picture if title is None else np.vstack((_title_strip(title, size_px), picture))
     side = size_px * _OVERSAMPLED
     x, y = _axes(wafer.info.radius_um, side)
     canvas = np.full((side, side, 3), PAPER, np.uint8)
@@ -78,7 +82,15 @@ def draw(wafer: WaferMap, size_px: int = 480, title: str | None = None) -> NDArr
     return np.vstack((_title_strip(title, size_px), picture))
 
 
-def contact_sheet(wafers: Sequence[WaferMap], titles: Sequence[str], *, columns: int = 5, size_px: int = 220) -> NDArray[np.uint8]:
+def _image(image: ImageMap, size_px: int) -> NDArray[np.uint8]:
+    rows, cols = fitted((image.planes.shape[0], image.planes.shape[1]), size_px)
+    top, left = (size_px - rows) // 2, (size_px - cols) // 2
+    picture = np.full((size_px, size_px, 3), PAPER, np.uint8)
+    picture[top : top + rows, left : left + cols] = resized(image.planes, (rows, cols))[..., MEAN, None]
+    return picture
+
+
+def contact_sheet(wafers: Sequence[InspectionMap], titles: Sequence[str], *, columns: int = 5, size_px: int = 220) -> NDArray[np.uint8]:
     """Many wafers on one sheet, row by row; ``titles`` has one line per wafer ("" for none).
 
     Raises

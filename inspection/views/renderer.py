@@ -7,6 +7,8 @@ Channels (``CHANNELS``), each 0..255:
 2. *inspected*: share of the pixel that was inspected (points: 0 or 255; "no die" and "not tested" are 0).
 
 No defect is lost: a count above zero is never coded as 0, and points beyond the edge (stage tolerance) fall into the border pixels.
+An *image* (`ViewSpec.kind`) has no defects to count: its channels are the mean, the brightest and the darkest grey below each pixel
+(`wafer.image_planes`), its longer side fills the view, and what is left over is black.
 Everything is quantised here, once, so that training and serving see the same numbers.
 """
 
@@ -14,12 +16,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from inspection.wafer.die_grid import die_grid
-from inspection.wafer.maps import FAIL, NO_DIE, DefectMap, DieMap, WaferMap
+from inspection.wafer.image_planes import fitted, resized
+from inspection.wafer.maps import FAIL, NO_DIE, DefectMap, DieMap, ImageMap, InspectionMap, WaferMap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +37,13 @@ _COUNT_SCALE = 255.0 / np.log1p(COUNT_WHITE)
 
 @dataclass(frozen=True, slots=True)
 class ViewSpec:
-    """Sizes of a model's input: a global view and at most ``tiles`` detail tiles of ``tile_mm`` side."""
+    """Sizes of a model's input: a global view and at most ``tiles`` detail tiles of ``tile_mm`` side; and what is drawn on it."""
 
     size_px: int
     tiles: int = 0
     tile_px: int = 32
     tile_mm: float = 30.0
+    kind: Literal["map", "image"] = "map"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain mapping for JSON."""
@@ -70,21 +74,23 @@ def turn_matrix(angle_rad: float = 0.0, *, mirrored: bool = False) -> NDArray[np
     return matrix
 
 
-def render_global(wafer: WaferMap, size_px: int, turn: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
-    """The whole wafer as an image of shape (size_px, size_px, 3).
+def render_global(wafer: InspectionMap, size_px: int, turn: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
+    """The whole wafer, or the whole image, as a picture of shape (size_px, size_px, 3).
 
     Parameters
     ----------
-    wafer : DefectMap or DieMap
+    wafer : DefectMap, DieMap or ImageMap
     size_px : int
     turn : ndarray of shape (2, 2), optional
-        Orthogonal matrix applied to the wafer before it is drawn. A die map takes only the eight symmetries of the square.
+        Orthogonal matrix applied to the wafer before it is drawn. A die map or an image takes only the eight symmetries of the square.
 
     Raises
     ------
     ValueError
-        A die map with a turn that is no symmetry of the square.
+        A die map or an image with a turn that is no symmetry of the square.
     """
+    if isinstance(wafer, ImageMap):
+        return _render_image(wafer, size_px, turn)
     if isinstance(wafer, DieMap):
         return _render_dies(wafer, size_px, turn)
     return render_points(wafer, whole_wafer(wafer), size_px, turn, clip=True)
@@ -154,6 +160,14 @@ def _render_dies(wafer: DieMap, size_px: int, turn: NDArray[np.float64] | None) 
     image[..., 1] = np.where(failed > 1e-6, 255, 0)
     image[..., 2] = np.clip(np.rint(tested * 255), 0, 255)
     return image
+
+
+def _render_image(image: ImageMap, size_px: int, turn: NDArray[np.float64] | None) -> NDArray[np.uint8]:
+    rows, cols = fitted((image.planes.shape[0], image.planes.shape[1]), size_px)
+    top, left = (size_px - rows) // 2, (size_px - cols) // 2
+    view = np.zeros((size_px, size_px, len(CHANNELS)), np.uint8)
+    view[top : top + rows, left : left + cols] = resized(image.planes, (rows, cols))
+    return view if turn is None else turn_dies(view, turn)
 
 
 @lru_cache(maxsize=1024)

@@ -17,7 +17,7 @@ from inspection.errors import EngineError
 from inspection.formats.canonical import parts_of, read_shard
 from inspection.views.renderer import CHANNELS, ViewSpec, bin_points, whole_wafer
 from inspection.views.tiles import render
-from inspection.wafer.maps import DefectMap, WaferMap
+from inspection.wafer.maps import DefectMap, ImageMap, InspectionMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -157,7 +157,9 @@ def _shapes(count: int, spec: ViewSpec) -> tuple[tuple[int, ...], tuple[int, ...
     return (count, spec.size_px, spec.size_px, channels), (count, spec.tiles, spec.tile_px, spec.tile_px, channels)
 
 
-def _check_nothing_lost(wafer: WaferMap, image: NDArray[np.uint8], spec: ViewSpec, position: int) -> None:
+def _check_nothing_lost(wafer: InspectionMap, image: NDArray[np.uint8], spec: ViewSpec, position: int) -> None:
+    if isinstance(wafer, ImageMap):
+        return
     occupied = image[..., 1] > 0
     if isinstance(wafer, DefectMap):
         count = bin_points(wafer.xy_um, whole_wafer(wafer), spec.size_px, clip=True)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inspection.errors import InputError
 from inspection.views.renderer import ViewSpec, Window, bin_points, draw_windows, render_global, whole_wafer
-from inspection.wafer.maps import DefectMap, WaferMap
+from inspection.wafer.maps import DefectMap, ImageMap, InspectionMap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+EXPECTED = {"map": "a wafer map", "image": "an inspection image"}
 CELLS_PER_TILE = 2
 """Tiles start on a grid of half their side, so that neighbours may overlap and no signature is cut at a fixed border."""
 
@@ -45,8 +47,8 @@ def fullest(cells: NDArray, tiles: int) -> list[tuple[int, int]]:
     return [(int(row), int(col)) for row, col in chosen[:taken]]
 
 
-def render_tiles(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
-    """Detail tiles of shape (spec.tiles, tile_px, tile_px, 3), fullest first, zeros after the last; a die map has none."""
+def render_tiles(wafer: InspectionMap, spec: ViewSpec, turn: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
+    """Detail tiles of shape (spec.tiles, tile_px, tile_px, 3), fullest first, zeros after the last; a die map or an image has none."""
     images = np.zeros((spec.tiles, spec.tile_px, spec.tile_px, 3), np.uint8)
     if isinstance(wafer, DefectMap) and spec.tiles:
         xy_um = wafer.xy_um if turn is None else wafer.xy_um @ turn.T
@@ -55,6 +57,17 @@ def render_tiles(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | No
     return images
 
 
-def render(wafer: WaferMap, spec: ViewSpec, turn: NDArray[np.float64] | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """What a model sees of one wafer: the global view (size_px, size_px, 3) and the tiles (tiles, tile_px, tile_px, 3)."""
+def render(wafer: InspectionMap, spec: ViewSpec, turn: NDArray[np.float64] | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """What a model sees of one wafer: the global view (size_px, size_px, 3) and the tiles (tiles, tile_px, tile_px, 3).
+
+    Raises
+    ------
+    InputError
+        An image for a model of wafer maps, or the other way round: their channels mean different things.
+    """
+    if isinstance(wafer, ImageMap) != (spec.kind == "image"):
+        raise InputError(
+            f"Cannot draw wafer {wafer.info.lot}/{wafer.info.wafer} for this model: expected {EXPECTED[spec.kind]}, got one of the kind "
+            f"{wafer.kind}. Keep images and wafer maps in workspaces of their own."
+        )
     return render_global(wafer, spec.size_px, turn), render_tiles(wafer, spec, turn)

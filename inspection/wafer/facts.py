@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inspection.wafer.maps import DefectMap
+from inspection.wafer.image_planes import MEAN
+from inspection.wafer.maps import DefectMap, ImageMap
 
 if TYPE_CHECKING:
-    from inspection.wafer.maps import WaferMap
+    from inspection.wafer.maps import InspectionMap
 
 
-def facts_of(wafer: WaferMap) -> dict[str, Any]:
+def facts_of(wafer: InspectionMap) -> dict[str, Any]:
     """Lot, wafer, number of defects, their mean place and largest distance from the centre (um, wafer frame; None without defects).
 
-    Failed dies count at their centres.
+    Failed dies count at their centres. Of an image also its size as it is kept, and its mean grey.
     """
+    if isinstance(wafer, ImageMap):
+        rows, cols, _ = wafer.planes.shape
+        none = dict.fromkeys(("mean_x_um", "mean_y_um", "max_radius_um"))
+        size = {"rows": rows, "cols": cols, "mean_grey": float(wafer.planes[..., MEAN].mean())}
+        return {"lot": wafer.info.lot, "wafer": wafer.info.wafer, "defects": wafer.defects, **none, **size}
     xy_um = wafer.xy_um if isinstance(wafer, DefectMap) else wafer.fail_xy_um
     mean: tuple[float | None, ...] = (None, None)
     radius = None

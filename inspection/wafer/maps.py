@@ -1,4 +1,4 @@
-"""Defect maps and die maps: what every file becomes, in the wafer frame.
+"""What every file becomes: defect maps and die maps in the wafer frame, and inspection images, which have no frame.
 
 Wafer frame: micrometres, origin at the wafer centre, x right, y up, notch down.
 """
@@ -6,7 +6,7 @@ Wafer frame: micrometres, origin at the wafer centre, x right, y up, notch down.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -68,6 +68,7 @@ class DefectMap:
         Further columns of the source, under the source's own names.
     """
 
+    kind: ClassVar[str] = "points"
     info: WaferInfo
     xy_um: NDArray[np.float64]
     pitch_um: tuple[float, float] | None = None
@@ -94,6 +95,7 @@ class DieMap:
         Die width and height; None = diameter / cols, diameter / rows.
     """
 
+    kind: ClassVar[str] = "dies"
     info: WaferInfo
     status: NDArray[np.uint8]
     pitch_um: tuple[float, float] | None = None
@@ -123,6 +125,33 @@ class DieMap:
 WaferMap: TypeAlias = DefectMap | DieMap
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageMap:
+    """An inspection image: grey pixels, of a place that nobody names. No defect is known in it, so none is counted.
+
+    Attributes
+    ----------
+    info : WaferInfo
+        Lot and wafer where they are known; the diameter says nothing.
+    planes : ndarray of shape (rows, cols, 1 or 3), uint8
+        Row 0 at the top, 0 is black. One plane: the pixels themselves. Three, where the image was larger than is kept: of the area that
+        each pixel stands for, the mean, the brightest and the darkest value, so that no single bright or dark pixel is lost.
+    """
+
+    kind: ClassVar[str] = "image"
+    info: WaferInfo
+    planes: NDArray[np.uint8]
+
+    @property
+    def defects(self) -> int:
+        """None are counted."""
+        return 0
+
+
+InspectionMap: TypeAlias = WaferMap | ImageMap
+"""Whatever lands; only what asks for no defects takes all of them."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceWafer:
     """One wafer of one source file.
@@ -132,7 +161,7 @@ class SourceWafer:
     """
 
     index: int
-    map: WaferMap
+    map: InspectionMap
     label: str | None = None
     notes: tuple[str, ...] = ()
     row: int = -1

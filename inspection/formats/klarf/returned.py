@@ -26,7 +26,7 @@ from inspection.errors import InputError
 from inspection.formats.klarf.writer import UNCLASSIFIED, Clustering, write_klarf12, write_klarf18
 from inspection.wafer.clusters import LEAST, clusters, threshold_um
 from inspection.wafer.failed_dies import as_defects
-from inspection.wafer.maps import DefectMap, DieMap
+from inspection.wafer.maps import DefectMap, DieMap, ImageMap
 from inspection.wafer.taxonomy import REVIEW, UNKNOWN
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def write(
     InputError
         A name that KLARF cannot hold, a class without a number, or a number that means something else in the wafer's own file.
     """
+    if isinstance(source.map, ImageMap):
+        raise InputError("Cannot write an image as KLARF: expected a wafer map, got grey pixels, which name no defects. Leave it out.")
     wafer = as_defects(source.map) if isinstance(source.map, DieMap) else source.map
     classes = dict(source.classes) or dict(UNCLASSIFIED)
     sizes = {name: np.zeros(wafer.defects) for name in SIZES if name not in {n.upper() for n in wafer.attributes}}

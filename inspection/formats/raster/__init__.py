@@ -11,6 +11,6 @@
 ``turned``        where a file begins at another corner; ``spool``: pixels that wait on disk for it
 ``segments``      strips out of pieces (TIFF and zarr), which ``unpack`` unpacks in bounded memory
 ``grey``          colour to grey; ``levels``: the full picture among smaller versions of it
-``picture``       PNG (``png_blocks``, ``png_rows``), JPEG (``jpeg_markers``), ``exif``
+``picture``       PNG (``png_blocks``, ``png_rows``), JPEG (``jpeg_markers``), ``exif``; ``bmp``
 ================  ==========================================================================================
 """

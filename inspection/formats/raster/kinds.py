@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inspection.errors import UnknownFormatError
+from inspection.formats.raster import bmp, picture, tiff, zarr_raster
 from inspection.formats.raster import npy as raster_npy
-from inspection.formats.raster import picture, tiff, zarr_raster
 from inspection.formats.raster import raw as raster_raw
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inspection.formats.raster.stream import RasterStream
     from inspection.params import Ingest
 
-KINDS = (raster_npy, tiff, picture, zarr_raster, raster_raw)
+KINDS = (raster_npy, tiff, picture, bmp, zarr_raster, raster_raw)
 """In the order in which they are asked: a raw file may begin with any bytes."""
 HEAD_BYTES = 64
 
@@ -46,7 +46,7 @@ def open_raster(path: Path, limits: Ingest) -> AbstractContextManager[RasterStre
     raise UnknownFormatError(
         "raster.unknown",
         where=path.name,
-        expected=".npy, TIFF, PNG, JPEG, a zarr store, or raw bytes with shape and dtype in a YAML sidecar",
+        expected=".npy, TIFF, PNG, JPEG, BMP, a zarr store, or raw bytes with shape and dtype in a YAML sidecar",
         got=f"a file that begins with {head[:24]!r}" if head else "no such file, or a folder that is no zarr store",
         action="Export the raster in one of these formats.",
     )

@@ -90,7 +90,7 @@ def _defects(stream: RasterStream, path: Path, sidecar: Sidecar, *, max_defects:
                 expected=f"at most {limit} defect pixels ({DENSE_SHARE:.0%} of {total}, or ingest.max_defects)",
                 got=f"more in the first {first + strip.size} pixels",
                 action="This is a picture, not a sparse defect map: give a threshold and polarity in the sidecar that "
-                "leave only the defects.",
+                "leave only the defects; or, where its grey is what counts, put an images.yaml into the folder that is handed in.",
             )
         found.append(places + first)
         first, count = first + strip.size, count + len(places)
