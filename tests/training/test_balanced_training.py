@@ -91,7 +91,7 @@ def test_it_learns_with_mixed_labels_and_goes_on_after_a_kill(unequal, tmp_path,
     maps, labels, policy, donors, held_out = unequal
     data = TrainingSet(maps[:48], labels[:48], np.arange(48), held_out, labels[48:], 2, donors=donors, balanced=balanced)
     assert data.counts.tolist() == np.bincount(labels[:48]).tolist()
-    params = Train(width=8, epochs=3, min_steps=15, min_epoch_steps=1, batch_size=8, patience=9, **changes)
+    params = Train(model="mlp", width=16, epochs=3, min_steps=15, min_epoch_steps=1, batch_size=8, patience=9, **changes)
     with pytest.raises(Killed):
         fit(data, policy, params, tmp_path / "run", seed=3, fingerprint="a", progress=kill)
     fitted = fit(data, policy, params, tmp_path / "run", seed=3, fingerprint="a")
@@ -100,28 +100,47 @@ def test_it_learns_with_mixed_labels_and_goes_on_after_a_kill(unequal, tmp_path,
     assert np.isfinite([row["loss"] for row in fitted.history]).all()
 
 
-@pytest.mark.parametrize("balance", [{"sampler": "none"}, {"sampler": "adasyn", "tempering": 0.0, "batches": "balanced"}])
-def test_the_stages_balance_training_wafers_only_and_report_it(shared_data, tmp_path, balance):
-    """Ninety real wafers from the landed file to the judged bundle; the split and what is judged stay as they were."""
+@pytest.fixture(scope="module")
+def real_wafers(shared_data, tmp_path_factory):
+    """Ninety maps of WM-811K, drawn and split as the pipeline does it."""
     from inspection import params as parameters
-    from inspection import stages
+    from inspection.dataset.parts import cut
+    from inspection.formats.canonical import CanonicalWafer, write_shard
+    from inspection.formats.diemap import archive
+    from inspection.views.renderer import ViewSpec
+    from inspection.views.shards import write_views
 
-    place = stages.open_workspace(tmp_path / "w")
-    params = parameters.load()
-    train = {"width": 16, "epochs": 1, "min_steps": 6, "min_epoch_steps": 1, "batch_size": 16, "logit_adjustment": 1.0, "focal_gamma": 1.0}
+    data, params = tmp_path_factory.mktemp("balance") / "data", parameters.load()
+    data.mkdir()
+    wafers = archive.read(shared_data / "wm811k" / "wm811k_sample_90.npz", params.ingest)
+    write_shard(data / "wafers.parquet", (CanonicalWafer("0" * 64, "sample", wafer) for wafer in wafers))
+    write_views(data / "views", data / "wafers.parquet", ViewSpec(32, 0, 32, 15.0))
+    return data, cut(data / "wafers.parquet", data / "split.parquet", params, lambda _done, _total: None)
+
+
+@pytest.mark.parametrize("balance", [{"sampler": "none"}, {"sampler": "adasyn", "tempering": 0.0, "batches": "balanced"}])
+def test_a_session_balances_training_wafers_only_and_the_report_tells(real_wafers, balance):
+    from inspection import params as parameters
+    from inspection.evaluation.judging import judge
+    from inspection.training.session import train
+
+    data, parts = real_wafers
+    shipped = parameters.load()
+    learning = {"model": "mlp", "width": 8, "epochs": 1, "min_steps": 6, "min_epoch_steps": 1, "batch_size": 16, "focal_gamma": 1.0}
     params = parameters.Params.model_validate({
-        **params.model_dump(by_alias=True), "balance": balance, "train": {**params.train.model_dump(), **train},
-        "evaluate": {"bootstrap": 20, "test_time_augmentation": False}, "baselines": {"enabled": False},
+        **shipped.model_dump(by_alias=True), "balance": balance, "baselines": {"enabled": False},
+        "train": {**shipped.train.model_dump(), **learning, "logit_adjustment": 1.0},
+        "evaluate": {"bootstrap": 20, "test_time_augmentation": False},
     })  # fmt: skip
-    stages.ingest(place, params, source=shared_data / "wm811k" / "wm811k_sample_90.npz")
-    for stage in ("snapshot", "materialise", "tile", "split", "train"):
-        before = (place.data / "split.parquet").read_bytes() if stage == "train" else b""
-        getattr(stages, stage)(place, params)
-    assert (place.data / "split.parquet").read_bytes() == before
-    stages.evaluate(place, params)
-    metrics = json.loads((place.data / "metrics.json").read_text())
+    before = (data / "split.parquet").read_bytes()
+    said = []
+    assert train(data, params, lambda _done, _total, text: said.append(text))["training_wafers"] == parts["train"]
+    assert any("for the balance" in text for text in said) == (balance["sampler"] == "adasyn")
+    judge(data, params, lambda _done, _total, _text: None, {})
+    assert (data / "split.parquet").read_bytes() == before
+    metrics = json.loads((data / "metrics.json").read_text())
     assert {"geometric_mean", "index_balanced_accuracy", "specificity_none", "decision_specificity_none"} <= set(metrics)
-    assert metrics["test_wafers"] == json.loads((place.data / "split.json").read_text())["test"]
-    page = (place.data / "report" / "report.html").read_text()
+    assert metrics["test_wafers"] == parts["test"]
+    page = (data / "report" / "report.html").read_text()
     assert "The balance between the classes" in page
     assert "probabilities are those of a fab in which rare classes" in page
