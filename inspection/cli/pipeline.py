@@ -155,16 +155,13 @@ def guard(
 def show_guard(result: dict[str, Any]) -> None:
     """The verdict, and each class's AUC in each test."""
     for test in result["tests"]:
-        rows = [
-            [
-                row["class"],
-                *(f"{row[k]['area']:.3f} ({row[k]['low']:.3f} .. {row[k]['high']:.3f})" for k in ("alone", "matched")),
-                row["call"],
-            ]
-            for row in test["classes"]
-        ]
-        columns = ("class", "AUC picture by picture", "on the same wafer", "call")
-        console.table(f"{test['name']}: {test['base_maps']} maps", columns, rows)
+        rows = []
+        for row in test["classes"]:
+            seen = row["alone"]
+            area = f"{seen['area']:.3f} ({seen['low']:.3f} .. {seen['high']:.3f})"
+            rows.append([row["class"], area, f"{row['matched']:.3f}", row["call"]])
+        title = f"{test['name']}: {test['base_maps']} maps{'' if test['blocks'] else ', for information'}"
+        console.table(title, ("class", "AUC picture by picture", "on the same wafer", "call"), rows)
     console.table("guard", ("verdict",), [[result["words"]], *([[result["page"]]] if result["page"] else [])])
 
 

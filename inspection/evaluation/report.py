@@ -23,6 +23,7 @@ from inspection.views import picture
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from inspection.augmentation.guard.votes import Votes
     from inspection.evaluation.beside import Baseline
     from inspection.evaluation.evaluation import Evaluation
     from inspection.wafer.maps import WaferMap
@@ -44,6 +45,7 @@ class Background:
     lots : part -> lots
     history : rows of the training history, or the path of a CSV file with them (columns ``epoch``, any ``...loss``, any score)
     beside : plain classifiers judged on the same wafers (``beside.stand_beside``); none = no such table
+    votes : the guard's test of the model (``augmentation.guard.votes``); None = no such table
     baseline : metrics (as ``Evaluation.metrics``) to compare with, and its name; None = no such table
     lineage : name -> value: snapshot, code version, seed, library versions, who and when
     params : name -> value: what was set
@@ -55,6 +57,7 @@ class Background:
     lots: Mapping[str, int] = field(default_factory=dict)
     history: Path | Sequence[Mapping[str, Any]] = ()
     beside: Sequence[Baseline] = ()
+    votes: Votes | None = None
     baseline: tuple[str, Mapping[str, float]] | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -136,6 +139,7 @@ def _page(
         classes=evaluation.taxonomy.names,
         beside=beside.rows(evaluation, background.beside) if background.beside else [],
         beside_summary=wording.beside(evaluation, background.beside),
+        votes=background.votes,
         comparison=_comparison(evaluation, background),
         baseline=background.baseline[0] if background.baseline else None,
         agreement=_agreement(evaluation),
