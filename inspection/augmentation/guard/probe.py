@@ -87,15 +87,17 @@ def cross_fit(
     fold = assign_folds(groups, folds, rng)
     signs = _signs(bases, classes, copies, permutations, rng)
     areas = np.empty((bases, signs.shape[2]))
-    for f, score in _scores(_in_units(rows, rows - rows.mean(axis=(0, 1))), signs, fold):
+    overall, _ = _in_units(rows, rows - rows.mean(axis=(0, 1)))
+    for f, score in _scores(overall, signs, fold):
         areas[fold == f] = area_alone(score, signs[fold == f] > 0)
     alone = Areas(areas[:, :classes], areas[:, classes:].mean(axis=0).reshape(permutations, classes))
-    within, own = _in_units(rows, rows - rows.mean(axis=1, keepdims=True)), signs[:, :, :classes]
+    (within, varying), own = _in_units(rows, rows - rows.mean(axis=1, keepdims=True)), signs[:, :, :classes]
     matched = np.empty((bases, classes))
     for f, score in _scores(within, own, fold):
         matched[fold == f] = area_matched(score, own[fold == f] > 0)
-    effects = np.einsum("bvp,bvc->pc", within, own, optimize=True) / (bases * copies)
-    return ProbeResult(alone, matched, effects.astype(np.float64))
+    effects = np.zeros((p, classes))
+    effects[varying] = within.reshape(-1, within.shape[2]).T @ own.reshape(-1, classes) / (bases * copies)
+    return ProbeResult(alone, matched, effects)
 
 
 def _scores(x: NDArray[np.float32], signs: NDArray[np.float32], fold: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -128,12 +130,15 @@ def assign_folds(groups: NDArray[np.integer], folds: int, rng: Generator) -> NDA
     return fold[lot]
 
 
-def _in_units(rows: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The deviations ``x`` of ``rows`` in units of their spread; 0 where there is none. Labels play no part."""
+def _in_units(rows: NDArray[np.float32], x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The deviations ``x`` of ``rows`` in units of their spread, and which of the statistics vary at all: only these are left.
+
+    Labels play no part.
+    """
     spread = np.sqrt((x * x).mean(axis=(0, 1)))
-    spread[spread <= 1e-6 * (1 + np.abs(rows).mean(axis=(0, 1)))] = np.inf  # float noise is no spread
-    x /= spread
-    return np.clip(x, -_FAR, _FAR, out=x)
+    varying = spread > 1e-6 * (1 + np.abs(rows).mean(axis=(0, 1)))  # float noise is no spread
+    x = x[:, :, varying] / spread[varying]
+    return np.clip(x, -_FAR, _FAR, out=x), varying
 
 
 def _signs(bases: int, classes: int, copies: int, permutations: int, rng: Generator) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ _RINGS = (0.05, 0.12, 0.25, 0.38, 0.55)
 """Inner ends of the spectrum's bands, cycles per pixel; the last one holds the corners of the spectrum."""
 _SECTORS = ("along rows", "along columns", "diagonal")
 _COMPONENTS = ("components", "single pixels", "largest component")
-_AT_ONCE = 256  # images of one task: bounds the memory of their spectra
+_AT_ONCE = 8  # images of one task: their spectra stay in the cache, which makes them twice as fast
 _THREADS = 2
 TILES = 3
 """Detail tiles of a view that are measured: the fullest, and others evenly among the rest."""

@@ -121,7 +121,7 @@ def test_later_looks_draw_open_classes_and_a_sample_of_the_rest_alone():
             return super().view(base, label, rng, without)
 
     faint = Watched({2: lambda view, rng: speckled(view, rng) if rng.random() < 0.25 else view}, tuple("abcdefgh"))
-    test = examined(faint).tests[0]
+    test = trace_test("t", faint, bases(), EFFORT, Limits(DELTA), np.random.default_rng(0))
     assert test.looks > 1
     assert len(drawn) < 0.8 * test.bases * len(faint.classes)
     assert {trace.name for trace in test.classes} == set("abcdefgh")
