@@ -169,9 +169,7 @@ def table(rows: list[dict[str, Any]]) -> None:
         own = [row for row in rows if row["source"] == source]
         if not own:
             continue
-        print(
-            f"\n{source}: artefact, strength, caught, class named, operation named, cannot tell, least area, seconds (CPU), medians"
-        )
+        print(f"\n{source}: artefact, strength, caught, class named, operation named, cannot tell, least area, seconds (CPU), medians")
         for name in (CLEAN, *LISTED, *UNLISTED):
             for strength in ("", *STRENGTHS):
                 here = [row for row in own if (row["artefact"], row["strength"]) == (name, strength)]

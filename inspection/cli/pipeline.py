@@ -158,10 +158,12 @@ def show_guard(result: dict[str, Any]) -> None:
         rows = []
         for row in test["classes"]:
             seen = row["alone"]
-            area = f"{seen['area']:.3f} ({seen['low']:.3f} .. {seen['high']:.3f})"
-            rows.append([row["class"], area, f"{row['matched']:.3f}", row["call"]])
-        title = f"{test['name']}: {test['base_maps']} maps{'' if test['blocks'] else ', for information'}"
-        console.table(title, ("class", "AUC picture by picture", "on the same wafer", "call"), rows)
+            if (seen["low"], seen["high"]) != (0, 1):  # too few wafers to try
+                area = f"{seen['area']:.3f} ({seen['low']:.3f} .. {seen['high']:.3f})"
+                rows.append([row["class"], area, f"{row['matched']:.3f}", row["call"]])
+        if rows:
+            title = f"{test['name']}: {test['base_maps']} maps{'' if test['blocks'] else ', for information: blocks nothing'}"
+            console.table(title, ("class", "AUC picture by picture", "on the same wafer", "call"), rows)
     console.table("guard", ("verdict",), [[result["words"]], *([[result["page"]]] if result["page"] else [])])
 
 
