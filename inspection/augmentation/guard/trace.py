@@ -8,7 +8,7 @@ it: its own trace makes all others differ from "the rest", too.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -127,7 +127,7 @@ def trace_test(
             calls = _nearer_to_plain(calls, statistics, policy, bases, effort, rng)
         if overall([one.call.call for one in calls.values()]) != "cannot tell":
             break
-        statistics, columns, labels = _narrowed(statistics, columns, labels, calls)
+        statistics, columns, labels = narrowed(statistics, columns, labels, {c: one.call.call for c, one in calls.items()})
     sample = policy.plain(bases.maps[0])
     told_by = statistic_names(_channel_names(sample.image.shape[-1]), tiles=bool(len(sample.tiles)))
     traces = tuple(
@@ -199,18 +199,29 @@ def step_down(
         left.remove(max(failed, key=lambda k: calls[columns[k]].call.matched))  # type: ignore[index]  # a failure has a label
 
 
-def _narrowed(
-    statistics: NDArray[np.float32], columns: Columns, labels: NDArray[np.integer], calls: Calls
-) -> tuple[NDArray[np.float32], Columns, NDArray[np.integer]]:
-    """What the next look draws: the open classes and some of the rest, with the statistics of these that are there already."""
-    still = [i for i, c in enumerate(columns) if c is None or calls[c].call.call == "cannot tell"]
+def narrowed(
+    found: NDArray[Any], columns: Columns, labels: NDArray[np.integer], calls: dict[int, Call]
+) -> tuple[NDArray[Any], Columns, NDArray[np.integer]]:
+    """What the next look draws: the open classes and some of the rest, with what was found of these views already.
+
+    Parameters
+    ----------
+    found : ndarray of shape (bases so far, columns, copies, p)
+    columns : the class of each column
+    labels : ndarray of shape (all bases, columns)
+    calls : of each class
+
+    Returns
+    -------
+    ``found``, ``columns`` and ``labels`` of the columns that are left
+    """
+    still = [i for i, c in enumerate(columns) if c is None or calls[c] == "cannot tell"]
     if None in columns:
-        return statistics[:, still], tuple(columns[i] for i in still), labels[:, still]
-    clean = [c for c, one in calls.items() if one.call.call == "clean"]
-    picked = rest_of(clean, len(labels))
+        return found[:, still], tuple(columns[i] for i in still), labels[:, still]
+    picked = rest_of([c for c, call in calls.items() if call == "clean"], len(labels))
     chosen = np.hstack((labels[:, still], picked))
-    at = chosen[: len(statistics), :, None, None]  # so far a column is a class
-    return np.take_along_axis(statistics, at, axis=1), (*(columns[i] for i in still), *[None] * picked.shape[1]), chosen
+    at = chosen[: len(found), :, None, None]  # so far a column is a class
+    return np.take_along_axis(found, at, axis=1), (*(columns[i] for i in still), *[None] * picked.shape[1]), chosen
 
 
 def rest_of(classes: Sequence[int], bases: int) -> NDArray[np.int64]:

@@ -15,26 +15,26 @@ import numpy as np
 
 from inspection.augmentation.guard.contract import draw_views, everyone
 from inspection.augmentation.guard.probe import Areas, area_alone
+from inspection.augmentation.guard.trace import narrowed
 from inspection.augmentation.guard.verdict import Call, Interval, judge, overall
 from inspection.errors import bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.random import Generator
     from numpy.typing import NDArray
 
     from inspection.augmentation.guard.contract import View, ViewPolicy
     from inspection.augmentation.guard.neutral import Bases
-    from inspection.augmentation.guard.trace import Told
+    from inspection.augmentation.guard.trace import Columns, Told
     from inspection.augmentation.guard.verdict import Limits
 
     Vote = Callable[[View], NDArray[np.floating]]
     """Views with one leading axis -> probabilities (n, classes) in the order of the policy's classes."""
 
-VIEWS = 1_300
-"""Views of the first look; twice as many in all for the second, which follows when the first cannot tell."""
-LOOKS = 2
+VIEWS, LOOKS = 1_300, 5
+"""Views of the first look, and looks; each next one at twice as many maps, of the classes that are still open (as ``trace``)."""
 BOOTSTRAP = 400
 LEAST = 1e-9  # a probability below it is as good as none: keeps a lift finite
 
@@ -111,22 +111,25 @@ def policy_votes(policy: ViewPolicy, bases: Bases, vote: Vote, limits: Limits, s
     """
     names = policy.classes
     limits = replace(limits, trials=limits.trials * LOOKS * len(names))
-    probabilities: NDArray[np.float64] | None = None
-    rows: tuple[ClassVotes, ...] = ()
-    used = 0
+    columns: Columns = tuple(range(len(names)))
+    labels: NDArray[np.integer] = everyone(len(names), len(bases.maps))
+    probabilities = np.empty((0, len(names), 1, len(names)))
+    rows: dict[int, ClassVotes] = {}
+    most = min(maps_needed(len(names))[-1], len(bases.maps))
     for wanted in maps_needed(len(names)):
-        stop = min(wanted, len(bases.maps))
+        used, stop = len(probabilities), min(wanted, most)
         if stop == used:
             break
-        told(stop, maps_needed(len(names))[-1], "normal wafers: does a policy alone move the vote?")
-        views = draw_views(policy, bases.maps[used:stop], everyone(len(names), stop - used), 1, seed, first=used)
-        found: NDArray[np.float64] = np.asarray(vote(views.flat()), np.float64).reshape(stop - used, len(names), len(names))
-        probabilities = found if probabilities is None else np.concatenate((probabilities, found))
-        used = stop
-        rows = _judged(names, probabilities, bases.groups[:used], limits, np.random.default_rng(seed))
-        if overall([row.call for row in rows]) != "cannot tell":
+        told(stop, most, "normal wafers: does a policy alone move the vote?")
+        views = draw_views(policy, bases.maps[used:stop], labels[used:stop], 1, seed, first=used)
+        found = np.asarray(vote(views.flat()), np.float64).reshape(stop - used, labels.shape[1], 1, len(names))
+        probabilities = np.concatenate((probabilities, found))
+        rows |= _step_down(names, columns, probabilities[:, :, 0], bases.groups[:stop], limits, seed)
+        calls: dict[int, Call] = {c: row.call for c, row in rows.items()}
+        if overall(list(calls.values())) != "cannot tell":
             break
-    return Votes(rows, used, max(0, used - bases.real))
+        probabilities, columns, labels = narrowed(probabilities, columns, labels, calls)
+    return Votes(tuple(rows[c] for c in sorted(rows)), stop, max(0, stop - bases.real))
 
 
 def maps_needed(classes: int) -> list[int]:
@@ -134,27 +137,52 @@ def maps_needed(classes: int) -> list[int]:
     return [max(2, VIEWS * (1 << look) // classes) for look in range(LOOKS)]
 
 
+def _step_down(
+    names: Sequence[str],
+    columns: Columns,
+    probabilities: NDArray[np.float64],
+    groups: NDArray[np.integer],
+    limits: Limits,
+    seed: int,
+) -> dict[int, ClassVotes]:
+    """Judge every class; take the plainest failure out and judge the others without its views, until none fails (as ``trace``)."""
+    left = list(range(len(columns)))
+    rows: dict[int, ClassVotes] = {}
+    while True:
+        own = {c: i for i, k in enumerate(left) if (c := columns[k]) is not None}
+        rows |= _judged(names, own, probabilities[:, left], groups, limits, np.random.default_rng(seed))
+        failed = [k for k in left if (c := columns[k]) is not None and rows[c].call == "fail"]
+        if not failed or len(left) == 2:
+            return rows
+        left.remove(max(failed, key=lambda k: rows[columns[k]].area.area))
+
+
 def _judged(
-    names: tuple[str, ...], probabilities: NDArray[np.float64], groups: NDArray[np.integer], limits: Limits, rng: Generator
-) -> tuple[ClassVotes, ...]:
-    """Each class; ``probabilities`` of shape (bases, class whose policy made the view, class voted for)."""
-    count = len(names)
-    own = np.broadcast_to(np.eye(count, dtype=bool), probabilities.shape)
-    calls = judge(Areas(area_alone(_log_odds(probabilities), own), np.empty((0, count))), groups, limits)
-    mine = probabilities[:, np.arange(count), np.arange(count)]
-    theirs = (probabilities.sum(axis=1) - mine) / max(count - 1, 1)
+    names: Sequence[str],
+    own: dict[int, int],
+    probabilities: NDArray[np.float64],
+    groups: NDArray[np.integer],
+    limits: Limits,
+    rng: Generator,
+) -> dict[int, ClassVotes]:
+    """Each class of ``own``, which says its column; ``probabilities`` of shape (bases, columns, class voted for)."""
+    labels, at = list(own), list(own.values())
+    scores = _log_odds(probabilities[:, :, labels])
+    whose = np.broadcast_to(np.arange(scores.shape[1])[:, None] == np.array(at), scores.shape)
+    calls = judge(Areas(area_alone(scores, whose), np.empty((0, len(at)))), groups, limits)
+    mine = probabilities[:, at, labels]
+    theirs = (probabilities[:, :, labels].sum(axis=1) - mine) / max(scores.shape[1] - 1, 1)
     lots, lot = np.unique(groups, return_inverse=True)
-    sums = np.zeros((2, len(lots), count))
+    sums = np.zeros((2, len(lots), len(at)))
     np.add.at(sums[0], lot, mine)
     np.add.at(sums[1], lot, theirs)
     weight = rng.multinomial(len(lots), np.full(len(lots), 1 / len(lots)), size=BOOTSTRAP)
     again = np.maximum(weight @ sums[0], LEAST) / np.maximum(weight @ sums[1], LEAST)
     low, high = np.quantile(again, (0.025, 0.975), axis=0)
     lift = np.maximum(sums[0].sum(axis=0), LEAST) / np.maximum(sums[1].sum(axis=0), LEAST)
-    return tuple(
-        ClassVotes(name, *calls[c], float(lift[c]), float(low[c]), float(high[c]), float(mine[:, c].mean()), float(theirs[:, c].mean()))
-        for c, name in enumerate(names)
-    )
+    means = mine.mean(axis=0), theirs.mean(axis=0)
+    numbers = np.column_stack((lift, low, high, *means)).tolist()
+    return {c: ClassVotes(names[c], *calls[i], *numbers[i]) for i, c in enumerate(labels)}
 
 
 def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
