@@ -162,16 +162,15 @@ def guard(
 def show_guard(result: dict[str, Any]) -> None:
     """The verdict, and each class's AUC in each test."""
     for test in result["tests"]:
-        rows = [
-            [
-                row["class"],
-                *(f"{row[k]['area']:.3f} ({row[k]['low']:.3f} .. {row[k]['high']:.3f})" for k in ("alone", "matched")),
-                row["call"],
-            ]
-            for row in test["classes"]
-        ]
-        columns = ("class", "AUC picture by picture", "on the same wafer", "call")
-        console.table(f"{test['name']}: {test['base_maps']} maps", columns, rows)
+        rows = []
+        for row in test["classes"]:
+            seen = row["alone"]
+            if (seen["low"], seen["high"]) != (0, 1):  # too few wafers to try
+                area = f"{seen['area']:.3f} ({seen['low']:.3f} .. {seen['high']:.3f})"
+                rows.append([row["class"], area, f"{row['matched']:.3f}", row["call"]])
+        if rows:
+            title = f"{test['name']}: {test['base_maps']} maps{'' if test['blocks'] else ', for information: blocks nothing'}"
+            console.table(title, ("class", "AUC picture by picture", "on the same wafer", "call"), rows)
     console.table("guard", ("verdict",), [[result["words"]], *([[result["page"]]] if result["page"] else [])])
 
 

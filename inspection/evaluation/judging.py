@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inspection.augmentation.guard.votes import Votes
     from inspection.evaluation.beside import Baseline
     from inspection.evaluation.evaluation import Evaluation
     from inspection.params import Params
@@ -51,8 +52,10 @@ SHOWN = ("train", "balance", "augment", "evaluate", "baselines", "split")
 """Sections of the parameters that the report shows."""
 
 
-def judge(data: Path, params: Params, report: Callable[[int, int, str], None], lineage: dict[str, str]) -> dict[str, Any]:
-    """Judge ``data/model`` on the parts of ``data/split.parquet``.
+def judge(
+    data: Path, params: Params, report: Callable[[int, int, str], None], lineage: dict[str, str], votes: Votes | None = None
+) -> dict[str, Any]:
+    """Judge ``data/model`` on the parts of ``data/split.parquet``; the report shows the guard's test of the model, ``votes``, too.
 
     Writes ``data/bundle``, ``data/report`` (report.html and pictures), ``data/metrics.json`` and ``data/plots``; returns the headline.
     """
@@ -122,7 +125,7 @@ def judge(data: Path, params: Params, report: Callable[[int, int, str], None], l
     metrics = judged.metrics() | {key: value for one in baselines for key, value in one.metrics().items()}
     (data / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True), encoding="utf-8")
     report(0, 0, "report")
-    _write_pages(data, judged, baselines, split, params, lineage)
+    _write_pages(data, judged, baselines, split, params, lineage, votes)
     return {
         k: metrics[k] for k in ("macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate", "test_wafers") if k in metrics
     }
@@ -144,7 +147,13 @@ def _source(key: str, name: str, tables: Sequence[NDArray[np.float32]], labels: 
 
 
 def _write_pages(
-    data: Path, judged: Evaluation, baselines: Sequence[Baseline], split: pd.DataFrame, params: Params, lineage: dict[str, str]
+    data: Path,
+    judged: Evaluation,
+    baselines: Sequence[Baseline],
+    split: pd.DataFrame,
+    params: Params,
+    lineage: dict[str, str],
+    votes: Votes | None,
 ) -> None:
     """The report below ``data/report`` and the plots of DVC below ``data/plots``."""
     test = np.flatnonzero(split["part"].to_numpy() == "test")
@@ -161,6 +170,7 @@ def _write_pages(
         history=data / "history.csv",
         curves=json.loads((data / "model" / "training.json").read_text(encoding="utf-8")).get("curves", {}).get("words", ""),
         beside=baselines,
+        votes=votes,
         lineage=lineage,
         limits=_limits(params, lineage),
         params={f"{name}.{key}": value for name in SHOWN for key, value in getattr(params, name).model_dump().items()},

@@ -25,6 +25,7 @@ from inspection.views import picture
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from inspection.augmentation.guard.votes import Votes
     from inspection.evaluation.beside import Baseline
     from inspection.evaluation.evaluation import Evaluation
     from inspection.wafer.maps import InspectionMap
@@ -47,6 +48,7 @@ class Background:
     history : rows of the training history, or the path of a CSV file with them (columns ``epoch``, any ``...loss``, any score)
     curves : what the history says, in words
     beside : plain classifiers judged on the same wafers (``beside.stand_beside``); none = no such table
+    votes : the guard's test of the model (``augmentation.guard.votes``); None = no such table
     baseline : metrics (as ``Evaluation.metrics``) to compare with, and its name; None = no such table
     lineage : name -> value: snapshot, code version, seed, library versions, who and when
     params : name -> value: what was set
@@ -59,6 +61,7 @@ class Background:
     history: Path | Sequence[Mapping[str, Any]] = ()
     curves: str = ""
     beside: Sequence[Baseline] = ()
+    votes: Votes | None = None
     baseline: tuple[str, Mapping[str, float]] | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -143,6 +146,7 @@ def _page(
         classes=evaluation.taxonomy.names,
         beside=beside.rows(evaluation, background.beside) if background.beside else [],
         beside_summary=wording.beside(evaluation, background.beside),
+        votes=background.votes,
         comparison=_comparison(evaluation, background),
         baseline=background.baseline[0] if background.baseline else None,
         agreement=_agreement(evaluation),

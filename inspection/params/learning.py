@@ -58,13 +58,14 @@ class Guard(Section):
     """The guard against traces of the class: an area under the curve (AUC) up to .5 + ``delta`` is no trace.
 
     ``error``: at most this share of clean policies is called a failure, over all classes, looks and tests. ``maps`` neutral maps are taken
-    for the first look, twice as many for each next one, at most ``looks``; each goes ``copies`` times through every class's policy.
+    for the first look, twice as many for each next one, at most ``looks``; each goes ``copies`` times through every class's policy, after
+    the first look through those of the classes that are still open.
     """
 
     delta: float = Field(default=0.05, gt=0, lt=0.5)
     error: float = Field(default=0.05, gt=0, lt=0.5)
     maps: int = Field(default=400, ge=20)
-    looks: PositiveInt = 3
+    looks: PositiveInt = 4
     copies: PositiveInt = 1
 
 

@@ -182,11 +182,12 @@ def train(workspace: Workspace, params: Params, *, report: Report = silent) -> d
 
 
 def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """data/model -> data/bundle, data/report, data/metrics.json, data/plots."""
+    """data/model -> data/votes.json (the guard's test of the model), data/bundle, data/report, data/metrics.json, data/plots."""
     require_made(workspace.data / "model", "train")
     from inspection.evaluation.judging import judge
+    from inspection.stages.guarding import votes
 
-    return judge(workspace.data, params, report, lineage=_lineage(workspace))
+    return judge(workspace.data, params, report, lineage=_lineage(workspace), votes=votes(workspace, params, report=report))
 
 
 def register(workspace: Workspace, params: Params, *, report: Report = silent, override_guard: str = "") -> dict[str, Any]:

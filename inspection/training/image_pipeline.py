@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.augmentation.guard.contract import NOTHING
+from inspection.augmentation.guard.contract import NOTHING, View
 from inspection.augmentation.images import draw_image, image_operations
 from inspection.models.backend import keras
 from inspection.training.image_layers import Blur, Photometry, Resampling
-from inspection.views.renderer import render_global, turn_dies
+from inspection.views.renderer import ViewSpec, render_global, turn_dies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ class ImageViews:
     on_signatures = False
 
     def __init__(self, policy: Policy, size_px: int) -> None:
-        self._policy, self._size_px = policy, size_px
+        self._policy, self.spec = policy, ViewSpec(size_px, kind="image")
         self._less: dict[frozenset[str], tuple[Policy, ImagePipeline]] = {}
 
     @property
@@ -96,18 +96,17 @@ class ImageViews:
         """What the class may meet."""
         return image_operations(self._policy, label)
 
-    def view(self, base: InspectionMap, label: int, rng: Generator, without: frozenset[str] = NOTHING) -> NDArray[np.uint8]:
-        """One view, shape (size_px, size_px, 3)."""
+    def view(self, base: InspectionMap, label: int, rng: Generator, without: frozenset[str] = NOTHING) -> View:
+        """One view, without detail tiles."""
         if without not in self._less:
             policy = self._policy.without(*without)
             self._less[without] = policy, ImagePipeline(policy.nuisance)
         policy, pipeline = self._less[without]
-        drawn: NDArray[np.uint8] = pipeline(self.plain(base)[None], [draw_image(policy, label, rng)])[0]
-        return drawn
+        return View.of(pipeline(self.plain(base).image[None], [draw_image(policy, label, rng)])[0])
 
-    def plain(self, base: InspectionMap) -> NDArray[np.uint8]:
-        """The image as it is served, shape (size_px, size_px, 3)."""
-        return render_global(base, self._size_px)
+    def plain(self, base: InspectionMap) -> View:
+        """The image as it is served."""
+        return View.of(render_global(base, self.spec.size_px))
 
 
 def _column(draws: Sequence[ImageDraw], name: str) -> NDArray[np.float32]:

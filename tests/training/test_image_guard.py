@@ -5,7 +5,7 @@ import pytest
 from image_samples import picture
 
 from inspection.augmentation.guard.contract import NOTHING
-from inspection.augmentation.guard.examination import examine
+from inspection.augmentation.guard.examination import Material, examine
 from inspection.augmentation.guard.trace import Effort
 from inspection.augmentation.images import image_bases, image_policy
 from inspection.params import Augment
@@ -39,14 +39,13 @@ def examined(views):
     rng = np.random.default_rng(0)
     images = [ImageMap(info=WaferInfo(), planes=picture("good", seed)[..., None]) for seed in range(MAPS)]
     bases = image_bases(images, np.ones(MAPS, bool), np.arange(MAPS), rng)
-    found, _ = examine(views, bases, Effort(MAPS, 1, 1), 0.15, 0.05, 0)
-    return found
+    return examine(views, Material(bases), Effort(MAPS, 1, 1), 0.15, 0.05, 0)
 
 
 def test_the_shipped_policy_of_images_leaves_no_trace():
     found = examined(ImageViews(image_policy(TAXONOMY, Augment()), SIDE))
     assert found.verdict != "fail", found.words
-    assert max(trace.call.matched.area for test in found.tests for trace in test.classes) < 0.65
+    assert max(trace.call.alone.area for test in found.tests for trace in test.classes) < 0.65
 
 
 def test_one_classs_own_blur_is_seen_and_named():

@@ -150,10 +150,10 @@ def test_the_guard_sees_what_training_draws_and_can_leave_operations_out():
     assert "symmetry" not in image_operations(policy, 1)
     drawn = draw_image(policy, 0, np.random.default_rng(5))
     np.testing.assert_array_equal(
-        seen.view(base, 0, np.random.default_rng(5)), ImagePipeline(STRONG)(render_global(base, SIDE)[None], [drawn])[0]
+        seen.view(base, 0, np.random.default_rng(5)).image, ImagePipeline(STRONG)(render_global(base, SIDE)[None], [drawn])[0]
     )
     bare = seen.view(base, 1, np.random.default_rng(5), frozenset(seen.operations(1)))
-    np.testing.assert_array_equal(bare, seen.plain(base))
+    np.testing.assert_array_equal(bare.image, seen.plain(base).image)
 
 
 def test_bases_are_the_normal_images_first_each_once():

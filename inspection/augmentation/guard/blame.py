@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.augmentation.guard.contract import NOTHING, draw_views
+from inspection.augmentation.guard.contract import NOTHING
 from inspection.augmentation.guard.probe import cross_fit
-from inspection.augmentation.guard.trace import view_statistics
+from inspection.augmentation.guard.trace import draw_statistics, rest_of
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-    from numpy.typing import NDArray
 
     from inspection.augmentation.guard.contract import ViewPolicy
     from inspection.augmentation.guard.neutral import Bases
     from inspection.augmentation.guard.trace import Effort, Told, TraceTest
-    from inspection.wafer.maps import WaferMap
 
 FEWEST, MOST = 120, 800
 """Base maps for one attempt."""
@@ -51,7 +49,7 @@ def blame_failures(
     policy: ViewPolicy, test: TraceTest, bases: Bases, effort: Effort, rng: Generator, told: Told = lambda *_: None
 ) -> dict[str, Blame]:
     """What each class that failed ``test`` is put down to, by the class's name; ``bases`` as the test had them."""
-    failed = {trace.name: trace.call.matched.area for trace in test.failed}
+    failed = {trace.name: trace.call.matched for trace in test.failed}
     innocent = [c for c, name in enumerate(policy.classes) if name not in failed]
     found = {}
     for name, area in failed.items():
@@ -74,14 +72,13 @@ def blame(
     seed = int(rng.integers(2**62))
     wanted = int(np.clip((1.8 / max(area - 0.5, 0.01)) ** 2, FEWEST, MOST))
     maps, groups = bases.maps[:wanted], bases.groups[:wanted]
-    chosen = [label, *others]
-    narrowed = _Narrowed(policy, chosen)
+    labels = np.hstack((np.full((len(maps), 1), label), rest_of(others, len(maps))))
 
     def area_without(names: frozenset[str]) -> float:
         told(0, 0, f"{policy.classes[label]} without {', '.join(sorted(names)) or 'nothing'}")
-        views = draw_views(narrowed, maps, 1, np.random.default_rng(seed), without=names)
-        found = cross_fit(view_statistics(views), groups, folds=effort.folds, permutations=0, rng=np.random.default_rng(seed))
-        return float(found.matched.by_base[:, 0].mean())
+        statistics = draw_statistics(policy, maps, labels, 1, seed, without=names)
+        found = cross_fit(statistics, groups, folds=effort.folds, permutations=0, rng=np.random.default_rng(seed))
+        return float(found.matched[:, 0].mean())
 
     operations = policy.operations(label)
     whole = area_without(NOTHING)
@@ -94,20 +91,3 @@ def blame(
     if guilty:
         return Blame((min(guilty, key=areas.__getitem__),), whole, areas, bare)
     return Blame(tuple(operations) if bare < gone else (), whole, areas, bare)
-
-
-class _Narrowed:
-    """A policy with some of its classes only, in the order of ``chosen``."""
-
-    def __init__(self, policy: ViewPolicy, chosen: list[int]) -> None:
-        self._policy, self._chosen = policy, chosen
-        self.classes = tuple(policy.classes[c] for c in chosen)
-
-    def operations(self, label: int) -> tuple[str, ...]:
-        return self._policy.operations(self._chosen[label])
-
-    def view(self, base: WaferMap, label: int, rng: Generator, without: frozenset[str] = NOTHING) -> NDArray[np.uint8]:
-        return self._policy.view(base, self._chosen[label], rng, without)
-
-    def plain(self, base: WaferMap) -> NDArray[np.uint8]:
-        return self._policy.plain(base)

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from inspection.augmentation.guard.verdict import matched_bound
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from inspection.augmentation.guard.contract import ViewPolicy
-    from inspection.augmentation.guard.examination import Examination
-    from inspection.augmentation.guard.neutral import Bases
+    from inspection.augmentation.guard.contract import View
+    from inspection.augmentation.guard.examination import Examination, Exhibit
     from inspection.augmentation.guard.verdict import Interval
 
 TEMPLATE = "guard.html.j2"
@@ -24,7 +21,7 @@ EXHIBITS = 3
 SIDE_PX = 190
 
 
-def render_page(title: str, found: Examination, policy: ViewPolicy, bases: dict[str, Bases], delta: float, seed: int) -> str:
+def render_page(title: str, found: Examination, delta: float, seed: int) -> str:
     """The page as HTML; the same examination gives the same bytes."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (imported when used)
 
@@ -34,37 +31,41 @@ def render_page(title: str, found: Examination, policy: ViewPolicy, bases: dict[
             "test": test.name,
             "trace": trace,
             "blame": found.blames[test.name][trace.name],
-            "pictures": _pictures(policy, bases[test.name], trace.name, [t.name for t in test.failed], seed),
+            "pictures": _pictures(found.exhibits[test.name][trace.name], seed),
         }
         for test in found.tests
         for trace in test.failed
+        if trace.name in found.exhibits[test.name]
     ]
     text = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(text).render(
-        title=title, found=found, evidence=evidence, delta=delta, matched_limit=matched_bound(delta), bar=_bar
-    )
+    return environment.from_string(text).render(title=title, found=found, evidence=evidence, delta=delta, bar=_bar)
 
 
-def _pictures(policy: ViewPolicy, bases: Bases, name: str, failed: list[str], seed: int) -> list[dict[str, str]]:
-    """Of some base maps: untouched, by the class's policy, by another's, and what the class's policy changed, made plain."""
-    label = policy.classes.index(name)
-    other = next((c for c, n in enumerate(policy.classes) if n not in failed), (label + 1) % len(policy.classes))
+def _pictures(exhibit: Exhibit, seed: int) -> list[dict[str, str]]:
+    """Of some base maps: the class's view, another's, what differs, and untouched; the fullest detail tile below the global view."""
+    names = exhibit.policy.classes
     shown = []
-    for k, base in enumerate(bases.maps[:EXHIBITS]):
-        plain = policy.plain(base)
-        own = policy.view(base, label, np.random.default_rng([seed, k]))
-        others = policy.view(base, other, np.random.default_rng([seed, k]))
-        change = np.abs(own.astype(np.int16) - others).astype(np.float64)
-        seen = (255 * np.sqrt(change / max(change.max(), 1))).astype(np.uint8)
-        shown.append(
-            {
-                f"{name}'s view": _picture(own),
-                f"{policy.classes[other]}'s view": _picture(others),
-                "difference of the two": _picture(seen),
-                "untouched": _picture(plain),
-            }
-        )
+    for k, base in enumerate(exhibit.bases.maps[:EXHIBITS]):
+        plain = exhibit.policy.plain(base)
+        own = exhibit.policy.view(base, exhibit.label, np.random.default_rng([seed, k]))
+        others = exhibit.policy.view(base, exhibit.other, np.random.default_rng([seed, k]))
+        for part in ("", ", fullest detail tile") if own.tiles.size else ("",):
+            mine, theirs, untouched = (_part(view, detail=bool(part)) for view in (own, others, plain))
+            change = np.abs(mine.astype(np.int16) - theirs).astype(np.float64)
+            seen = (255 * np.sqrt(change / max(change.max(), 1))).astype(np.uint8)
+            shown.append(
+                {
+                    f"{names[exhibit.label]}'s view{part}": _picture(mine),
+                    f"{names[exhibit.other]}'s view{part}": _picture(theirs),
+                    f"difference of the two{part}": _picture(seen),
+                    f"untouched{part}": _picture(untouched),
+                }
+            )
     return shown
+
+
+def _part(view: View, *, detail: bool) -> NDArray[np.uint8]:
+    return view.tiles[0] if detail else view.image
 
 
 def _picture(view: NDArray[np.uint8]) -> str:

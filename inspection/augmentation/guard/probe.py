@@ -1,9 +1,12 @@
-"""Linear probes that try to tell from statistics of the picture which class's policy made it.
+"""A linear probe that tries to tell from statistics of the picture which class's policy made it.
 
-Each base map has gone through every class's policy equally often. A probe scores each *picture by itself*; its score is compared twice.
+Each base map has gone through the classes' policies equally often. The probe scores each *picture by itself*, as a network does, and its
+score is compared with those of all other views: the area under the curve (AUC) of the verdict. Wafers differ from one another, which
+hides a trace from a probe as it does from a network.
 
-*Alone*: with the views of all other wafers, which is what a network sees. The differences between wafers hide a trace here.
-*Matched*: with the other classes' views of the same wafer only, which takes those differences out: what a far better probe might see.
+Beside it stands the *matched* area: the score compared with the other classes' views of the same wafer only, which takes the wafers'
+differences out. No network can do that, so it convicts nobody; it is the sharper tool for finding which operation left a trace, and where
+a better probe should look (``trace``).
 
 **Why both are fair to symmetries.** When a class turns and the others do not, and the turned background is as likely as the background
 itself, the two views of a wafer can be exchanged, so that *any* score of one picture is the higher one just as often: the area under
@@ -39,7 +42,7 @@ class Areas:
     by_base : ndarray of shape (bases, classes)
         What each base map adds: the mean is the area, the spread between lots its error.
     null : ndarray of shape (permutations, classes)
-        Areas with permuted labels.
+        Areas with permuted labels; none where a probe was fitted on other maps than it is tried on.
     """
 
     by_base: NDArray[np.float64]
@@ -48,10 +51,13 @@ class Areas:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbeResult:
-    """What the probes found; ``effects``, of shape (p, classes): how far each statistic is off, in its spread within base maps."""
+    """What the probe found: areas, matched areas by base map of shape (bases, classes), and effects of shape (p, classes).
+
+    An effect says how far a statistic is off, in its spread within base maps.
+    """
 
     alone: Areas
-    matched: Areas
+    matched: NDArray[np.float64]
     effects: NDArray[np.float64]
 
 
@@ -80,16 +86,18 @@ def cross_fit(
     rows = statistics.reshape(bases, classes * copies, p)
     fold = assign_folds(groups, folds, rng)
     signs = _signs(bases, classes, copies, permutations, rng)
-    within = _in_units(rows, rows - rows.mean(axis=1, keepdims=True))
-    overall = _in_units(rows, rows - rows.mean(axis=(0, 1)))
-    found = []
-    for x, compare in ((overall, _area_alone), (within, _area_matched)):
-        areas = np.empty((bases, signs.shape[2]))
-        for f, score in _scores(x, signs, fold):
-            areas[fold == f] = compare(score, signs[fold == f])
-        found.append(Areas(areas[:, :classes], areas[:, classes:].mean(axis=0).reshape(permutations, classes)))
-    effects = np.einsum("bvp,bvc->pc", within, signs[:, :, :classes], optimize=True) / (bases * copies)
-    return ProbeResult(found[0], found[1], effects.astype(np.float64))
+    areas = np.empty((bases, signs.shape[2]))
+    overall, _ = _in_units(rows, rows - rows.mean(axis=(0, 1)))
+    for f, score in _scores(overall, signs, fold):
+        areas[fold == f] = area_alone(score, signs[fold == f] > 0)
+    alone = Areas(areas[:, :classes], areas[:, classes:].mean(axis=0).reshape(permutations, classes))
+    (within, varying), own = _in_units(rows, rows - rows.mean(axis=1, keepdims=True)), signs[:, :, :classes]
+    matched = np.empty((bases, classes))
+    for f, score in _scores(within, own, fold):
+        matched[fold == f] = area_matched(score, own[fold == f] > 0)
+    effects = np.zeros((p, classes))
+    effects[varying] = within.reshape(-1, within.shape[2]).T @ own.reshape(-1, classes) / (bases * copies)
+    return ProbeResult(alone, matched, effects)
 
 
 def _scores(x: NDArray[np.float32], signs: NDArray[np.float32], fold: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -122,12 +130,15 @@ def assign_folds(groups: NDArray[np.integer], folds: int, rng: Generator) -> NDA
     return fold[lot]
 
 
-def _in_units(rows: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The deviations ``x`` of ``rows`` in units of their spread; 0 where there is none. Labels play no part."""
+def _in_units(rows: NDArray[np.float32], x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The deviations ``x`` of ``rows`` in units of their spread, and which of the statistics vary at all: only these are left.
+
+    Labels play no part.
+    """
     spread = np.sqrt((x * x).mean(axis=(0, 1)))
-    spread[spread <= 1e-6 * (1 + np.abs(rows).mean(axis=(0, 1)))] = np.inf  # float noise is no spread
-    x /= spread
-    return np.clip(x, -_FAR, _FAR, out=x)
+    varying = spread > 1e-6 * (1 + np.abs(rows).mean(axis=(0, 1)))  # float noise is no spread
+    x = x[:, :, varying] / spread[varying]
+    return np.clip(x, -_FAR, _FAR, out=x), varying
 
 
 def _signs(bases: int, classes: int, copies: int, permutations: int, rng: Generator) -> NDArray[np.float32]:
@@ -139,23 +150,23 @@ def _signs(bases: int, classes: int, copies: int, permutations: int, rng: Genera
     return one_hot.transpose(0, 2, 1, 3).reshape(bases, len(label), -1).astype(np.float32)
 
 
-def _ranks(scores: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
+def _rounded(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Equal views must tie: a product of matrices rounds equal rows differently."""
+    whole: NDArray[np.float64] = np.rint(scores * (1e4 / (scores.std(axis=(0, 1)) + 1e-12)))
+    return whole
+
+
+def area_matched(scores: NDArray[np.float32], own: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Area within each base map, shape (bases, columns); inputs of shape (bases, views, columns), ``own``: whether of the class."""
     from scipy.stats import rankdata  # noqa: PLC0415  (imported when used)
 
-    # Equal views must tie: a product of matrices rounds equal rows differently.
-    unit = scores.std(axis=(0, 1)) + 1e-12
-    ranks: NDArray[np.float64] = rankdata(np.rint(scores * (1e4 / unit)), axis=axis)
-    return ranks
-
-
-def _area_matched(scores: NDArray[np.float32], signs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Area within each base map, shape (bases, columns); inputs of shape (bases, views, columns)."""
-    own, each = signs.sum(axis=1), scores.shape[1]
-    area: NDArray[np.float64] = ((_ranks(scores, 1) * signs).sum(axis=1) - own * (own + 1) / 2) / (own * (each - own))
+    mine, each = own.sum(axis=1), scores.shape[1]
+    ranks = rankdata(_rounded(scores), axis=1)
+    area: NDArray[np.float64] = ((ranks * own).sum(axis=1) - mine * (mine + 1) / 2) / (mine * (each - mine))
     return area
 
 
-def _area_alone(scores: NDArray[np.float32], signs: NDArray[np.float32]) -> NDArray[np.float64]:
+def area_alone(scores: NDArray[np.float32], own: NDArray[np.bool_]) -> NDArray[np.float64]:
     """What each base map adds to the area over all views of these base maps, shape (bases, columns): DeLong's placements, by base map.
 
     References
@@ -163,18 +174,21 @@ def _area_alone(scores: NDArray[np.float32], signs: NDArray[np.float32]) -> NDAr
     N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997.
     """
     bases, each, columns = scores.shape
-    flat, own = scores.reshape(-1, columns), signs.reshape(-1, columns) > 0
-    ranks = _ranks(flat[None], 1)[0]
-    found = np.empty((bases, columns))
+    flat, mine = _rounded(scores).reshape(-1, columns), own.reshape(-1, columns)
     base = np.repeat(np.arange(bases), each)
+    found = np.empty((bases, columns))
     for c in range(columns):
-        mine = own[:, c]
-        n, m = np.count_nonzero(mine), np.count_nonzero(~mine)
-        among = _ranks(flat[mine, c][None, :, None], 1).ravel()
-        above = (ranks[mine, c] - among) / m  # share of the others' views below each own one
-        amidst = _ranks(flat[~mine, c][None, :, None], 1).ravel()
-        below = 1 - (ranks[~mine, c] - amidst) / n  # share of the own views above each other one
+        ours, theirs = flat[mine[:, c], c], flat[~mine[:, c], c]
+        above, below = _share_below(ours, theirs), 1 - _share_below(theirs, ours)
         area = above.mean()
-        off = np.bincount(base[mine], above - area, bases) / n + np.bincount(base[~mine], below - area, bases) / m
+        off = np.bincount(base[mine[:, c]], above - area, bases) / len(ours)
+        off += np.bincount(base[~mine[:, c]], below - area, bases) / len(theirs)
         found[:, c] = area + bases * off
     return found
+
+
+def _share_below(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each value the share of ``others`` that lie below it; those that tie count half."""
+    ordered = np.sort(others)
+    share: NDArray[np.float64] = (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / (2 * len(others))
+    return share

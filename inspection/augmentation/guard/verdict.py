@@ -1,12 +1,8 @@
 """From areas under the curve to a verdict: clean, fail, or cannot tell and how many maps are missing. Pure.
 
-Each class has two areas (see ``probe``). *Alone* may reach ``.5 + delta``. *Matched*, where a view is compared with views of the same
-wafer, may reach what that comes to when the wafers' own differences, ``EXPLAINED`` times as large as those between views of one wafer,
-are taken out: .70 for a delta of .05. A larger one is hidden from a simple probe by the wafers' variety, from a good one perhaps not.
-
-Bounds are one-sided. *Fail* needs the lower bound of a class above its limit, with the error shared out over all classes, looks, tests
-and both areas (Bonferroni), so that a clean policy is called a failure in at most ``error`` of all guards. *Clean* needs the upper
-bounds of all classes below; since every one of them has to hold, that error is not shared out.
+One law for every area: *fail* when its lower bound lies above ``.5 + delta``, *clean* when its upper bound lies below, otherwise *cannot
+tell*. Bounds are one-sided. The lower one shares its error out over all classes, looks and tests (Bonferroni), so that a clean policy is
+called a failure in at most ``error`` of all guards. The upper bounds of all classes have to hold, so that error is not shared out.
 """
 
 from __future__ import annotations
@@ -19,12 +15,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from inspection.augmentation.guard.probe import Areas, ProbeResult
+    from inspection.augmentation.guard.probe import Areas
 
 Call = Literal["clean", "fail", "cannot tell"]
 MOST_MISSING = 1_000_000
-EXPLAINED = 4.0
-"""How much larger than the spread between views of one wafer the spread between wafers is that a good probe may explain away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +29,22 @@ class Limits:
     ----------
     delta : how far above one half an area may lie and still be no trace, 0 < delta < .5
     error : share of clean policies that may be called a failure, over the whole guard
-    tests, looks : over how many tests and looks at growing data it is shared out
+    trials : classes x looks x tests that it is shared out over
     """
 
     delta: float
     error: float = 0.05
-    tests: int = 1
-    looks: int = 1
+    trials: int = 1
+
+    @property
+    def bound(self) -> float:
+        """The largest area that is no trace."""
+        return 0.5 + self.delta
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An area with its one-sided bounds, and how often permuted labels reach as much."""
+    """An area with its one-sided bounds, and how likely as large a one is by chance."""
 
     area: float
     low: float
@@ -56,33 +54,26 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class ClassCall:
-    """One class against the rest: both areas, the call, and the base maps still missing for one."""
+    """One class against the rest.
+
+    Attributes
+    ----------
+    alone : the area of the verdict, picture by picture
+    matched : the area on the same wafer; no bound of it is asked for
+    call : what follows
+    missing : base maps still missing for a call
+    network : what the small network saw, where it was asked
+    """
 
     alone: Interval
-    matched: Interval
+    matched: float
     call: Call
     missing: int = 0
+    network: Interval | None = None
 
 
-def matched_bound(delta: float) -> float:
-    """The largest matched area that is no trace: ``Phi(sqrt(1 + EXPLAINED^2) * Phi^-1(.5 + delta))``, both normal with equal spread."""
-    from scipy.stats import norm  # noqa: PLC0415  (imported when used)
-
-    return float(norm.cdf(np.hypot(1.0, EXPLAINED) * norm.ppf(0.5 + delta)))
-
-
-def judge(found: ProbeResult, groups: NDArray[np.integer], limits: Limits) -> list[ClassCall]:
-    """Call each class; ``groups``, of shape (bases,), is the lot of each base map."""
-    alone = _judge(found.alone, groups, limits, 0.5 + limits.delta)
-    matched = _judge(found.matched, groups, limits, matched_bound(limits.delta))
-    return [
-        ClassCall(a, m, overall([call_a, call_m]), max(missing_a, missing_m))
-        for (a, call_a, missing_a), (m, call_m, missing_m) in zip(alone, matched, strict=True)
-    ]
-
-
-def _judge(areas: Areas, groups: NDArray[np.integer], limits: Limits, bound: float) -> list[tuple[Interval, Call, int]]:
-    """Interval, call and missing base maps of each class.
+def judge(areas: Areas, groups: NDArray[np.integer], limits: Limits) -> list[tuple[Interval, Call, int]]:
+    """Interval, call and missing base maps of each class; ``groups``, of shape (bases,), is the lot of each base map.
 
     The standard error is the larger of that between lots and that of the null. The null's is larger for a clean policy: every two folds
     have learnt from one another, which the spread between lots does not show.
@@ -90,17 +81,18 @@ def _judge(areas: Areas, groups: NDArray[np.integer], limits: Limits, bound: flo
     from scipy.stats import norm  # noqa: PLC0415  (imported when used)
 
     bases, classes = areas.by_base.shape
-    mean, error = areas.by_base.mean(axis=0), np.maximum(_between_lots(areas.by_base, groups), areas.null.std())
-    z_low = float(norm.isf(limits.error / (2 * limits.tests * limits.looks * classes)))
-    z_high = float(norm.isf(limits.error))
+    mean, error = areas.by_base.mean(axis=0), between_lots(areas.by_base, groups)
+    if areas.null.size:
+        error = np.maximum(error, areas.null.std())
+    z_low, z_high = float(norm.isf(limits.error / limits.trials)), float(norm.isf(limits.error))
     calls = []
     for c in range(classes):
         low, high = float(mean[c] - z_low * error[c]), float(mean[c] + z_high * error[c])
-        call: Call = "fail" if low > bound else "clean" if high < bound else "cannot tell"
-        z, gap = (z_low, mean[c] - bound) if mean[c] > bound else (z_high, bound - mean[c])
+        call: Call = "fail" if low > limits.bound else "clean" if high < limits.bound else "cannot tell"
+        z, gap = (z_low, mean[c] - limits.bound) if mean[c] > limits.bound else (z_high, limits.bound - mean[c])
         needed = bases * (z * error[c] / max(gap, 1e-6)) ** 2
         missing = 0 if call != "cannot tell" else int(min(max(1, np.ceil(needed) - bases), MOST_MISSING))
-        p_value = float((1 + np.count_nonzero(areas.null.ravel() >= mean[c])) / (1 + areas.null.size))
+        p_value = float(norm.sf((mean[c] - 0.5) / error[c])) if error[c] > 0 else 0.5
         calls.append((Interval(float(mean[c]), max(0.0, low), min(1.0, high), p_value), call, missing))
     return calls
 
@@ -110,7 +102,7 @@ def overall(calls: list[Call]) -> Call:
     return "fail" if "fail" in calls else "cannot tell" if "cannot tell" in calls else "clean"
 
 
-def _between_lots(areas: NDArray[np.float64], groups: NDArray[np.integer]) -> NDArray[np.float64]:
+def between_lots(areas: NDArray[np.float64], groups: NDArray[np.integer]) -> NDArray[np.float64]:
     """Standard error of the mean area when whole lots are drawn, shape (classes,); 0 for one lot."""
     lots, lot = np.unique(groups, return_inverse=True)
     if len(lots) < 2:

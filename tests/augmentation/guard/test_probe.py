@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from inspection.augmentation.guard.probe import Areas, ProbeResult, _area_alone, _area_matched, assign_folds, cross_fit
-from inspection.augmentation.guard.verdict import Limits, judge, matched_bound, overall
+from inspection.augmentation.guard.probe import Areas, area_alone, area_matched, assign_folds, cross_fit
+from inspection.augmentation.guard.verdict import Limits, judge, overall
 
 BASES, CLASSES, COPIES, P = 60, 4, 2, 12
 
@@ -40,14 +40,14 @@ def test_both_areas_agree_with_an_independent_reference(seed):
     signs = np.zeros((20, 8, 1), np.float32)
     signs[:, rng.permutation(8)[:2]] = 1
     each = [roc_auc_score(signs[b, :, 0], scores[b, :, 0]) for b in range(20)]
-    assert np.allclose(_area_matched(scores, signs)[:, 0], each)
-    assert np.isclose(_area_alone(scores, signs).mean(), roc_auc_score(signs.ravel(), scores.ravel()))
+    assert np.allclose(area_matched(scores, signs > 0)[:, 0], each)
+    assert np.isclose(area_alone(scores, signs > 0).mean(), roc_auc_score(signs.ravel(), scores.ravel()))
 
 
 def test_equal_views_tie_exactly():
     statistics = np.repeat(np.repeat(noise(0)[:, :1, :1], CLASSES, 1), COPIES, 2)
     found = fit(statistics)
-    assert np.all(found.matched.by_base == 0.5)
+    assert np.all(found.matched == 0.5)
     assert np.allclose(found.alone.by_base.mean(axis=0), 0.5)
 
 
@@ -55,7 +55,7 @@ def test_a_trace_is_found_in_its_class_and_named_by_its_statistic():
     statistics = noise(1)
     statistics[:, 2, :, 7] += 2.0
     found = fit(statistics)
-    area = found.matched.by_base.mean(axis=0)
+    area = found.matched.mean(axis=0)
     assert area.argmax() == 2
     assert area[2] > 0.8
     assert np.abs(found.effects[:, 2]).argmax() == 7
@@ -65,7 +65,7 @@ def test_wafers_that_differ_hide_a_trace_from_views_alone():
     statistics = noise(2, bases=200, p=1)
     statistics[:, 0, :, 0] += 1.5
     found = fit(statistics)
-    assert found.matched.by_base.mean(axis=0)[0] > 0.8
+    assert found.matched.mean(axis=0)[0] > 0.8
     assert found.alone.by_base.mean(axis=0)[0] < 0.65
 
 
@@ -78,50 +78,47 @@ def test_a_class_that_draws_its_views_from_the_same_law_in_another_way_cannot_be
         statistics = np.repeat(np.repeat(wafers, CLASSES, 1), COPIES, 2)
         statistics[:, 1] = rng.normal(0, 5, (100, COPIES, P))
         found = fit(statistics.astype(np.float32), int(rng.integers(100)), permutations=0)
-        areas.append((found.matched.by_base[:, 1].mean(), found.alone.by_base[:, 1].mean()))
+        areas.append((found.matched[:, 1].mean(), found.alone.by_base[:, 1].mean()))
     assert np.abs(np.mean(areas, axis=0) - 0.5).max() < 0.04
 
 
 def test_the_same_seed_gives_the_same_result():
     one, two = fit(noise(4), 5), fit(noise(4), 5)
-    assert np.array_equal(one.matched.by_base, two.matched.by_base)
+    assert np.array_equal(one.matched, two.matched)
     assert np.array_equal(one.alone.null, two.alone.null)
 
 
-def result(area, spread, bases=400):
+def areas(area, spread, bases=400):
     rng = np.random.default_rng(0)
     values = rng.normal(0, spread, (bases, 2))
-    values += np.array([area, 0.5]) - values.mean(axis=0)
-    null = rng.normal(0.5, 0.001, (20, 2))
-    return ProbeResult(Areas(values, null), Areas(np.full((bases, 2), 0.5), null), np.zeros((1, 2)))
+    return Areas(values + np.array([area, 0.5]) - values.mean(axis=0), rng.normal(0.5, 0.001, (20, 2)))
 
 
 @pytest.mark.parametrize(
     ("area", "spread", "call"), [(0.5, 0.1, "clean"), (0.8, 0.1, "fail"), (0.55, 0.1, "cannot tell"), (0.5, 2.0, "cannot tell")]
 )
 def test_a_call_follows_from_the_interval_and_the_limit(area, spread, call):
-    found = judge(result(area, spread), np.arange(400), Limits(0.05))[0]
-    assert found.call == call
-    assert (found.missing > 0) == (call == "cannot tell")
-    assert found.alone.low <= found.alone.area <= found.alone.high
+    interval, found, missing = judge(areas(area, spread), np.arange(400), Limits(0.05))[0]
+    assert found == call
+    assert (missing > 0) == (call == "cannot tell")
+    assert interval.low <= interval.area <= interval.high
 
 
 def test_as_many_more_maps_as_are_said_to_be_missing_decide_it():
-    missing = judge(result(0.52, 1.0), np.arange(400), Limits(0.05))[0].missing
-    assert judge(result(0.52, 1.0, 400 + missing), np.arange(400 + missing), Limits(0.05))[0].call == "clean"
+    missing = judge(areas(0.52, 1.0), np.arange(400), Limits(0.05))[0][2]
+    assert judge(areas(0.52, 1.0, 400 + missing), np.arange(400 + missing), Limits(0.05))[0][1] == "clean"
 
 
 def test_one_lot_of_many_wafers_is_no_more_sure_than_its_lots():
-    alone = judge(result(0.5, 0.3), np.arange(400), Limits(0.05))[0].alone
-    by_lot = ProbeResult(
-        Areas(np.repeat(result(0.5, 0.3).alone.by_base[:20], 20, axis=0), np.full((2, 2), 0.5)), result(0.5, 0.3).matched, np.zeros((1, 2))
-    )
-    assert judge(by_lot, np.repeat(np.arange(20), 20), Limits(0.05))[0].alone.high > alone.high
+    by_lot = Areas(np.repeat(areas(0.5, 0.3).by_base[:20], 20, axis=0), np.full((2, 2), 0.5))
+    single = judge(areas(0.5, 0.3), np.arange(400), Limits(0.05))[0][0]
+    assert judge(by_lot, np.repeat(np.arange(20), 20), Limits(0.05))[0][0].high > single.high
 
 
-def test_the_matched_limit_grows_with_delta_and_lies_beyond_the_other():
-    assert matched_bound(0.05) == pytest.approx(0.70, abs=0.005)
-    assert 0.51 < matched_bound(0.01) < matched_bound(0.05) < matched_bound(0.1)
+def test_more_trials_ask_for_more_proof_of_a_failure_and_for_no_more_of_a_clean_one():
+    few, many = (judge(areas(0.52, 0.3), np.arange(400), Limits(0.05, trials=trials))[0][0] for trials in (1, 100))
+    assert many.low < few.low
+    assert many.high == few.high
 
 
 def test_the_worst_call_counts():

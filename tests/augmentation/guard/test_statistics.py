@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inspection.augmentation.guard.statistics import residual_statistics, statistic_names
+from inspection.augmentation.guard.statistics import TILES, residual_statistics, statistic_names, view_statistics
 from inspection.views.renderer import CHANNELS
 
 
@@ -57,3 +57,28 @@ def test_components_and_agreement(views, table):
 
 def test_a_view_has_its_statistics_whatever_stands_beside_it(views):
     assert np.allclose(residual_statistics(views)[3], residual_statistics(views[3:4])[0], rtol=1e-5)
+
+
+def test_lines_parity_borders_and_mirror_images(views, table):
+    image = views[..., 0].astype(float)
+    assert np.allclose(table["count: unevenness of rows"], np.abs(np.diff(image.sum(2), 2, axis=1)).sum(1) / 1600, rtol=1e-5)
+    odd = np.indices((40, 40)).sum(axis=0) % 2 == 1
+    expected = (image[:, odd].sum(1) - image[:, ~odd].sum(1)) / image.sum((1, 2))
+    assert np.allclose(table["count: odd less even diagonals"], expected, atol=1e-6)
+    assert np.allclose(table["count: outermost row below"], image[:, -1].mean(1))
+    assert np.allclose(table["count: outermost column left"], image[:, :, 0].mean(1))
+    assert np.allclose(table["count: unlike its transpose"], np.abs(image - image.transpose(0, 2, 1)).mean((1, 2)))
+    assert np.allclose(table["count: unlike its half turn"], np.abs(image - image[:, ::-1, ::-1]).mean((1, 2)))
+
+
+def test_detail_tiles_are_measured_as_the_mean_of_those_that_are_filled(views):
+    tiles = np.zeros((2, TILES, 16, 16, 3), np.uint8)
+    tiles[0, :2] = views[:2, :16, :16]
+    found = view_statistics(views[:2], tiles)
+    names = statistic_names(CHANNELS, tiles=True)
+    whole = len(statistic_names(CHANNELS))
+    assert found.shape == (2, len(names)) == (2, len(set(names)))
+    assert np.allclose(found[:, :whole], residual_statistics(views[:2]), rtol=1e-5)
+    assert np.allclose(found[0, whole:-1], residual_statistics(tiles[0, :2]).mean(axis=0), rtol=1e-4, atol=1e-6)
+    assert np.all(found[1, whole:] == 0)
+    assert found[0, -1] == 2
