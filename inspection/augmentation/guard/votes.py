@@ -151,10 +151,10 @@ def _step_down(
     while True:
         own = {c: i for i, k in enumerate(left) if (c := columns[k]) is not None}
         rows |= _judged(names, own, probabilities[:, left], groups, limits, np.random.default_rng(seed))
-        failed = [k for k in left if (c := columns[k]) is not None and rows[c].call == "fail"]
+        failed = [(rows[c].area.area, k) for k in left if (c := columns[k]) is not None and rows[c].call == "fail"]
         if not failed or len(left) == 2:
             return rows
-        left.remove(max(failed, key=lambda k: rows[columns[k]].area.area))
+        left.remove(max(failed)[1])
 
 
 def _judged(
