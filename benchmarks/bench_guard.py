@@ -74,7 +74,9 @@ class Planted:
         return (*self.inner.operations(label), *((self.name,) if label == self.label else ()))
 
     def view(self, base: WaferMap, label: int, rng: Generator, without: frozenset[str] = NOTHING) -> View:
-        if label != self.label or self.name in without:
+        planted = label == self.label and self.name not in without
+        without = without - {self.name}  # which is no operation of the policy
+        if not planted:
             return self.inner.view(base, label, rng, without)
         if self.artefact is None:
             return self.inner.view(AT_SOURCE[self.name](base, self.strength, rng), label, rng, without)

@@ -136,8 +136,10 @@ def _in_units(rows: NDArray[np.float32], x: NDArray[np.float32]) -> tuple[NDArra
     Labels play no part.
     """
     spread = np.sqrt((x * x).mean(axis=(0, 1)))
-    varying = spread > 1e-6 * (1 + np.abs(rows).mean(axis=(0, 1)))  # float noise is no spread
-    x = x[:, :, varying] / spread[varying]
+    noise = spread <= 1e-6 * (1 + np.abs(rows).mean(axis=(0, 1)))  # float noise is no spread
+    varying = ~noise
+    varying[:1] |= noise.all()  # views that are all alike: one column of zeros
+    x = x[:, :, varying] / np.where(noise, np.inf, spread)[varying]
     return np.clip(x, -_FAR, _FAR, out=x), varying
 
 

@@ -193,10 +193,10 @@ def step_down(
                 matched = float(found.matched[:, i].mean())
                 hidden = call == "clean" and bool(least[i] > limits.bound)
                 calls[label] = Called(ClassCall(interval, matched, call, missing), found.effects[:, i], hidden)
-        failed = [k for k in left if (label := columns[k]) is not None and calls[label].call.call == "fail"]
+        failed = [(calls[c].call.matched, k) for k in left if (c := columns[k]) is not None and calls[c].call.call == "fail"]
         if not failed or len(left) == 2:
             return calls
-        left.remove(max(failed, key=lambda k: calls[columns[k]].call.matched))  # type: ignore[index]  # a failure has a label
+        left.remove(max(failed)[1])
 
 
 def narrowed(
