@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
     from inspection.settings import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Keras and MLflow, on the Python and NumPy of today
+    pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType:UserWarning"),  # of a class of MLflow itself
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 EACH = 30
 
 
@@ -38,7 +45,7 @@ class Life:
         self.workspace.root.mkdir()
         shipped = yaml.safe_load((parameters.PACKAGED / "params.yaml").read_text(encoding="utf-8"))
         shipped["tile"]["images"]["size_px"] = 32
-        shipped["train"] |= {"width": 8, "epochs": 3, "min_steps": 60, "min_epoch_steps": 1, "batch_size": 12}
+        shipped["train"] |= {"width": 8, "epochs": 3, "min_steps": 100, "min_epoch_steps": 1, "batch_size": 12}
         shipped["guard"] |= {"maps": 24, "looks": 1, "delta": 0.4}
         shipped["evaluate"] |= {"bootstrap": 20, "test_time_augmentation": False}
         shipped["baselines"]["enabled"] = False

@@ -16,14 +16,14 @@ from inspection.wafer.taxonomy import Taxonomy, WaferClass
 pytestmark = pytest.mark.slow
 SQUARE = frozenset({"quarter_turn", "half_turn", "flip"})
 TAXONOMY = Taxonomy((WaferClass("good", normal=True, symmetries=SQUARE), WaferClass("scratched"), WaferClass("pitted", symmetries=SQUARE)))
-SIDE, MAPS = 32, 80
+SIDE, MAPS = 32, 100
 
 
 class Blurred(ImageViews):
-    """The same policy, but that one class is blurred by up to half a pixel beside: what a policy that a user writes cannot do."""
+    """The same policy, but that one class is blurred too, which a policy of params.yaml cannot say."""
 
     def __init__(self, augment: Augment, label: int) -> None:
-        blurring = augment.model_copy(update={"nuisance": augment.nuisance.model_copy(update={"image_blur_px": 0.8})})
+        blurring = augment.model_copy(update={"nuisance": augment.nuisance.model_copy(update={"image_blur_px": 1.6})})
         super().__init__(image_policy(TAXONOMY, augment), SIDE)
         self._label, self._blurring = label, ImageViews(image_policy(TAXONOMY, blurring), SIDE)
 
@@ -37,7 +37,7 @@ class Blurred(ImageViews):
 
 def examined(views):
     rng = np.random.default_rng(0)
-    images = [ImageMap(info=WaferInfo(), planes=picture("good", seed)[..., None]) for seed in range(MAPS)]
+    images = [ImageMap(info=WaferInfo(), planes=picture("good", seed, SIDE, SIDE)[..., None]) for seed in range(MAPS)]
     bases = image_bases(images, np.ones(MAPS, bool), np.arange(MAPS), rng)
     return examine(views, Material(bases), Effort(MAPS, 1, 1), 0.15, 0.05, 0)
 
