@@ -104,12 +104,12 @@ class Combinations(keras.layers.Layer):
         return {**super().get_config(), "membership": self.membership}
 
 
-def class_logits(features: Any, classes: int, membership: Membership | None) -> Any:
-    """The layer ``logits`` (n, classes) float32 over ``features`` (n, f), in mixed precision, too."""
+def class_logits(features: Any, classes: int, membership: Membership | None, prefix: str = "") -> Any:
+    """The layer ``logits`` (n, classes) float32 over ``features`` (n, f), in mixed precision, too; ``prefix`` goes before its name."""
     if membership is None:
-        return keras.layers.Dense(classes, dtype="float32", name="logits")(features)
-    patterns = keras.layers.Dense(len(membership[0]), dtype="float32", name=PATTERN_LAYER)(features)
-    return Combinations(membership, dtype="float32", name="logits")(patterns)
+        return keras.layers.Dense(classes, dtype="float32", name=f"{prefix}logits")(features)
+    patterns = keras.layers.Dense(len(membership[0]), dtype="float32", name=prefix + PATTERN_LAYER)(features)
+    return Combinations(membership, dtype="float32", name=f"{prefix}logits")(patterns)
 
 
 def pattern_projection(membership: Membership) -> NDArray[np.float32]:

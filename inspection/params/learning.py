@@ -87,7 +87,11 @@ class Train(Section):
     loss on the sum of |w| and of w^2 over the kernels (both: elastic net); biases and normalisation are left alone.
 
     ``ema``: memory of the moving average of the weights, at most what a tenth of the steps can fill. Each epoch ends with the average in
-    the weights' place; the next one goes on from there. ``precision``: ``auto`` = float32 on a processor, mixed on an accelerator.
+    the weights' place; the next one goes on from there. ``precision``: ``auto`` = mixed on an accelerator and on a
+    processor that multiplies bfloat16 itself, else float32; what is served is float32 in any case.
+
+    ``fuse_features``: a small network on hand-made features votes beside this one, with the weight that suits the validation wafers best;
+    with fewer than a hundred of these, or of images, it stays alone.
 
     Balance in the loss, each off at 0, see ``training.losses``. ``class_weight_beta``: a wafer counts by the inverse of the effective
     number ``(1 - beta ** n) / (1 - beta)`` of its class; 1 = by the inverse of n. ``focal_gamma``: what is known with probability p counts
@@ -98,6 +102,7 @@ class Train(Section):
     model: ModelName = "wafer_net"
     head: Literal["auto", "softmax", "patterns", "sigmoid", "joint"] = "auto"
     symmetric: bool = False
+    fuse_features: bool = True
     width: PositiveInt = 32
     epochs: PositiveInt = 16
     min_steps: PositiveInt = 200

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from inspection.params.augment import Nuisance
+from inspection.params.augment import OF_IMAGES, Nuisance
 from inspection.params.section import Section, Share
 
 PhaseName = Literal["frozen", "shallow", "deep"]
@@ -36,7 +36,9 @@ class Pretrain(Section):
     learning_rate: float = Field(default=2e-3, gt=0)
     temperature: float = Field(default=0.2, gt=0)
     projection: PositiveInt = 64
-    nuisance: Nuisance = Nuisance(thinning=0.3, background=0.5, jitter_um=1000.0, die_thinning=0.2, die_background=0.3)
+    nuisance: Nuisance = Nuisance(
+        thinning=0.3, background=0.5, jitter_um=1000.0, die_thinning=0.2, die_background=0.3, **dict.fromkeys(OF_IMAGES, 0.0)
+    )
 
 
 class PseudoLabels(Section):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inspection.models.backend import keras
+from inspection.models.fusion import measure, reads_features
 from inspection.models.head import PATTERN_LAYER
 from inspection.models.orbit_layers import blind_to
 from inspection.models.saved import load_network
@@ -56,12 +57,13 @@ class Predictor:
         self.sha256, self.config_sha256 = sha256, config
         self.batch_sizes = tuple(sorted(batch_sizes))
         self._uses_tiles = any(t.name == "tiles" for t in network.inputs)
+        self._uses_features = reads_features(network)
         self._channels = network.inputs[0].shape[-1]
         self.reads_patterns = any(layer.name == PATTERN_LAYER for layer in network.layers)
         """Whether the network has a logit for each pattern."""
         # A network that is symmetric by construction says the same of every turn: once is enough.
         self._turns = (np.eye(2),) if blind_to(network, bundle.turns) else bundle.turns
-        both = keras.Model(network.inputs, [network.get_layer("logits").output, network.get_layer("embedding").output])
+        both = keras.Model(network.inputs, [network.output, network.get_layer("embedding").output])
         self._forward = _compiled(both)
         for size in self.batch_sizes:
             self._run(self._blank(size))
@@ -151,17 +153,24 @@ class Predictor:
     def _turned(self, part: Views, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         total: Any = 0.0
         embedding: Any = None
+        table = self._measured(_pad(part, size))  # of any turn the same
         for turn in self._turns:
             views = part if np.array_equal(turn, np.eye(2)) else _turn_views(part, turn)
-            logits, features = self._run(_pad(views, size))
+            logits, features = self._run(_pad(views, size), table)
             total = total + logits[: len(part)]
             embedding = features[: len(part)] if embedding is None else embedding
         return total / len(self._turns), embedding
 
-    def _run(self, views: Views) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        inputs = [views.images, views.tiles] if self._uses_tiles else [views.images]
+    def _run(self, views: Views, table: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        inputs: list[Any] = [views.images, views.tiles] if self._uses_tiles else [views.images]
+        if self._uses_features:
+            inputs.append(self._measured(views) if table is None else table)
         logits, embedding = self._forward(inputs)
         return keras.ops.convert_to_numpy(logits), keras.ops.convert_to_numpy(embedding)
+
+    def _measured(self, views: Views) -> NDArray[np.float32] | None:
+        """The hand-made features, where the network reads them."""
+        return measure(views.images, len(os.sched_getaffinity(0))) if self._uses_features else None
 
     def _blank(self, count: int) -> Views:
         s = self.bundle.spec

@@ -27,6 +27,7 @@ from inspection.settings import Settings
 from inspection.training.curves import read
 from inspection.training.few_labels import learn
 from inspection.training.fit import TrainingSet
+from inspection.training.fusion import fuse
 from inspection.views.shards import read_views
 from inspection.wafer.taxonomy import choose
 
@@ -73,19 +74,20 @@ def train(
     else:
         maps = [cast("WaferMap", entry.wafer.map) for entry in read_shard(data / "wafers.parquet", training.tolist())]
         policy, donors = fitted_policy(taxonomy, params.augment, maps, labels[training])
+    problem = TrainingSet(
+        maps,
+        labels[training],
+        drawn,
+        views.take(validation),
+        labels[validation],
+        len(taxonomy),
+        SquareGroup.of(common_turns(taxonomy)),
+        donors,
+        balanced=params.balance.batches == "balanced",
+        head=Head.of(taxonomy, params.train.head),
+    )
     learnt = learn(
-        TrainingSet(
-            maps,
-            labels[training],
-            drawn,
-            views.take(validation),
-            labels[validation],
-            len(taxonomy),
-            SquareGroup.of(common_turns(taxonomy)),
-            donors,
-            balanced=params.balance.batches == "balanced",
-            head=Head.of(taxonomy, params.train.head),
-        ),
+        problem,
         policy,
         params.train,
         params.transfer,
@@ -104,9 +106,22 @@ def train(
     shutil.rmtree(model, ignore_errors=True)
     model.mkdir(parents=True)
     shutil.copyfile(fitted.network, model / NETWORK)
+    fusion = None
+    if params.train.fuse_features and views.spec.kind == "map":
+        workers, seed = Settings().workers or len(os.sched_getaffinity(0)), params.base.seed
+        fusion = fuse(model / NETWORK, problem, views.images[training], params.train, seed=seed, threads=workers, progress=report)
     summary = {"best_validation_macro_f1": fitted.best, "best_epoch": fitted.best_epoch + 1, "epochs": len(fitted.history)}
     curves = read(fitted.history)
-    content = {**summary, "classes": taxonomy.names, "curves": curves.to_dict(), "session": session, "transfer": learnt.to_dict()}
+    if fusion is not None:
+        summary |= {"features_weight": fusion.weight, "fused_validation_macro_f1": fusion.both}
+    content = {
+        **summary,
+        "fusion": fusion and fusion.to_dict(),
+        "classes": taxonomy.names,
+        "curves": curves.to_dict(),
+        "session": session,
+        "transfer": learnt.to_dict(),
+    }
     (model / SESSION).write_text(json.dumps(content, indent=1), encoding="utf-8")
     with (data / "history.csv").open("w", newline="", encoding="utf-8") as stream:
         columns = [*COLUMNS, *(["phase"] if learnt.phases or learnt.rounds else [])]

@@ -67,13 +67,19 @@ def test_the_loss_is_scaled_for_float16_alone_and_logits_are_float32_in_any_prec
         assert isinstance(optimiser, keras.optimizers.LossScaleOptimizer) == (precision == "mixed_float16")
 
 
-def test_without_an_accelerator_auto_is_float32_and_a_batch_is_never_smaller_than_its_devices():
-    from inspection.training.devices import Devices, accelerators
+def test_without_an_accelerator_auto_is_what_the_processor_multiplies():
+    from inspection.training.devices import Devices, accelerators, multiplies_bfloat16
 
-    assert Devices.found("auto", 64, ()) == Devices((), "float32")
+    expected = "mixed_bfloat16" if multiplies_bfloat16() else "float32"
+    assert Devices.found("auto", 64, ()) == Devices((), expected)
     if not accelerators():
-        assert Devices.found("auto", 64) == Devices((), "float32")
-        assert Devices.found("auto", 64).plain
+        assert Devices.found("auto", 64) == Devices((), expected)
+    assert Devices.found("float32", 64, ()).plain
     assert not Devices(("GPU:0", "GPU:1"), "float32").plain
+
+
+def test_a_batch_is_never_smaller_than_its_devices():
+    from inspection.training.devices import Devices
+
     with pytest.raises(ParamsError, match="at least 3"):
         Devices.found("float32", 2, ("GPU:0", "GPU:1", "GPU:2"))

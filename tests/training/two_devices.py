@@ -40,7 +40,7 @@ if __name__ == "__main__":
     if wanted == "normalised":
         found["normalised"] = train(place / "normalised", settings(), NAMES)
     else:
-        exact = settings(model="mlp", dropout=0.0)
+        exact = settings(model="mlp", dropout=0.0, precision="float32")
         found["one"] = train(place / "one", exact, ())
         found["two"] = train(place / "two", exact, NAMES)
         try:
