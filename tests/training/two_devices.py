@@ -13,11 +13,21 @@ import tensorflow as tf  # noqa: E402
 
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from small_problem import SEED, outcome, packaged_policy, settings, training_set  # noqa: E402
+from small_problem import SEED, SIZE, outcome, packaged_policy, settings, training_set  # noqa: E402
 
-from inspection.training.fit import fit  # noqa: E402
+from inspection.models.backend import keras  # noqa: E402
+from inspection.training import fit as fitting  # noqa: E402
 
 NAMES = ("CPU:0", "CPU:1")
+
+
+def normalised(_params, _data):
+    """The least network with batch statistics and a random generator of its own: what devices do not share by themselves."""
+    image = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="image")
+    x = keras.layers.Conv2D(4, 3, use_bias=False)(keras.layers.Rescaling(1 / 255)(image))
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
+    x = keras.layers.Dropout(0.3)(keras.layers.GlobalAveragePooling2D()(x))
+    return keras.Model(image, keras.layers.Dense(2, name="logits")(x))
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -29,7 +39,7 @@ def train(folder, params, devices, stop_after=0):
         if done == stop_after:
             raise Interrupted
 
-    fitted = fit(
+    fitted = fitting.fit(
         training_set(), packaged_policy(), params, folder, seed=SEED, fingerprint="a", progress=progress, devices=devices, checkpoint_s=0.0
     )
     return outcome(fitted)
@@ -44,5 +54,6 @@ if __name__ == "__main__":
         train(place / "resumed", exact, NAMES, stop_after=7)
     except Interrupted:
         found["resumed"] = train(place / "resumed", exact, NAMES)
+    fitting.build_network = normalised
     found["normalised"] = train(place / "normalised", settings(), NAMES)
     print(json.dumps(found))  # noqa: T201
