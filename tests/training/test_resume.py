@@ -18,7 +18,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*"),  # see test_fit.py
 ]
 
-KILLS = 20 if os.environ.get("INSPECTION_SOAK") == "1" else 2
+WHOLE = os.environ.get("INSPECTION_SOAK") == "1"
+KILLS = 20 if WHOLE else 2
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -122,14 +123,15 @@ def program(folder, checkpoint_s, changes):
 @pytest.mark.timeout(3_600)
 def test_killed_at_any_moment_a_training_ends_as_the_undisturbed_one(tmp_path, record_property):
     """SIGKILL at a random step and a random moment after it: within a step, a judgement, or the writing of a checkpoint."""
-    undisturbed, _ = train(tmp_path / "whole", settings())
+    changes = {} if WHOLE else {"model": "mlp"}
+    undisturbed, _ = train(tmp_path / "whole", settings(**changes))
     rng = np.random.default_rng(int(os.environ.get("INSPECTION_SEED", "0")))
     killed, left = 0, 0
     while killed < KILLS:
         folder = tmp_path / f"run-{left}"
         left += 1
         for _ in range(3):  # a training may be killed more than once
-            process = program(folder, rng.choice([0.0, 0.05]), {})
+            process = program(folder, rng.choice([0.0, 0.05]), changes)
             after, delay = int(rng.integers(1, 15)), float(rng.exponential(0.05))
             done, last = 0, ""
             for line in process.stdout:
@@ -143,11 +145,13 @@ def test_killed_at_any_moment_a_training_ends_as_the_undisturbed_one(tmp_path, r
             assert process.returncode == -signal.SIGKILL, f"ended by itself after step {done}"
             killed += 1
         else:
-            process = program(folder, 0.0, {})
+            process = program(folder, 0.0, changes)
             last = process.communicate()[0].splitlines()[-1]
             assert process.returncode == 0
         assert json.loads(last) == undisturbed, f"training {left} of seed {rng.bit_generator.seed_seq.entropy}"
-    record_property("soak", {"table": "Trainings killed", "row": "wafer_net, 15 steps", "kills": killed, "trainings": left})
+    record_property(
+        "soak", {"table": "Trainings killed", "row": f"{settings(**changes).model}, 15 steps", "kills": killed, "trainings": left}
+    )
 
 
 def test_a_checkpoint_holds_arrays_and_no_code(tmp_path):
