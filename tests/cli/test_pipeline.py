@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import numpy as np
 import pytest
 import yaml
 
@@ -98,7 +99,8 @@ def until(holds: Callable[[], bool], process: subprocess.Popen[str] | None = Non
 
 def epochs_trained(workspace: Path) -> int:
     try:
-        return int(json.loads((workspace / "data" / "checkpoint" / "state.json").read_text())["epoch"])
+        with np.load(workspace / "data" / "checkpoint" / "state.npz") as kept:
+            return int(json.loads(kept["progress"].tobytes())["epoch"])
     except (FileNotFoundError, NotADirectoryError):
         return 0
 
