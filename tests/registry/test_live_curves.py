@@ -53,6 +53,8 @@ def test_epochs_are_there_while_the_training_lasts_and_each_once(place):
         time.sleep(0.05)
     assert curve(place, live.run_id, "loss") == [(1, 1.0)], "before the training has ended"
     live.told("one", PARAMS, rows(2))
+    while len(curve(place, live.run_id, "loss")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert registry(place)._client.get_run(live.run_id).info.status == "RUNNING"
 
     resumed = LiveCurves(lambda: registry(place))  # the first one was killed

@@ -107,7 +107,7 @@ def test_pre_training_resumes_learns_and_can_be_started_from(tmp_path):
     from inspection.training.transfer import carry_over
 
     data, params = training_set(), Pretrain(epochs=3, batch_size=8, learning_rate=0.01, projection=8)
-    arguments = (data.maps, packaged_policy(), data.validation.spec, brief(), params, tmp_path)
+    arguments = (data.maps, packaged_policy(), data.validation.spec, brief(model="mlp"), params, tmp_path)
 
     def kill(done, _total, _text):
         if done == 10:  # after the second of three epochs
@@ -118,7 +118,7 @@ def test_pre_training_resumes_learns_and_can_be_started_from(tmp_path):
     seen = []
     weights = pretrain(*arguments, seed=1, fingerprint="a", progress=lambda done, total, _: seen.append((done, total)))
     assert seen == [(15, 15)], "two epochs are not done again"
-    network = build("plain_cnn", data.validation.spec, 2, width=8, dropout=0.1)
+    network = build("mlp", data.validation.spec, 2, width=8, dropout=0.1)
     account = carry_over(network, weights)
     assert account.share == 1.0
     assert set(account.unused) == {"projection", "projection_hidden"}

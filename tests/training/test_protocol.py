@@ -133,10 +133,10 @@ def test_sure_calls_on_unlabelled_wafers_are_learnt_from(data, tmp_path):
     arguments = {
         "seed": 3, "fingerprint": "a", "drawn": lambda labels: np.arange(len(labels)), "unlabelled": training_set(seed=7).maps,
     }  # fmt: skip
-    learnt = learn(data, packaged_policy(), brief(epochs=4, min_steps=40), transfer, tmp_path, **arguments)
+    learnt = learn(data, packaged_policy(), brief(model="mlp", width=32, epochs=4, min_steps=40), transfer, tmp_path, **arguments)
     (entry,) = learnt.rounds
     assert 0 < entry["taken"] == sum(entry["by_class"]) <= 40
     assert entry["taken"] + sum(entry["left"].values()) == 40
     assert learnt.fitted.history[-1]["phase"] == "pseudo-labels 1"
-    again = learn(data, packaged_policy(), brief(epochs=4, min_steps=40), transfer, tmp_path, **arguments)
+    again = learn(data, packaged_policy(), brief(model="mlp", width=32, epochs=4, min_steps=40), transfer, tmp_path, **arguments)
     assert again == learnt, "a finished run is not trained again"
