@@ -7,7 +7,7 @@ those that the guard was made for, and others that it does not know (``guard_art
 Each guard is one line of the results file as soon as it is done. What is there is not done again, so that a run may be cut at any time, and
 ``--table`` shows the table of what is there.
 
-    python benchmarks/bench_guard.py [--seeds 10] [--clean 10] [--strength middle] [--source dies] [--only blur] [--table]
+    python benchmarks/bench_guard.py [--seeds 10] [--clean 10] [--strength middle] [--kind listed] [--source dies] [--minutes 60] [--table]
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def guards(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
         for seed in range(given.first_seed, given.first_seed + given.clean) if given.only in (None, CLEAN) else ():
             yield {"source": source, "artefact": CLEAN, "strength": "", "seed": seed}
         for seed in range(given.first_seed, given.first_seed + given.seeds):
-            for name in (*LISTED, *UNLISTED):
+            for name in {"listed": LISTED, "unlisted": UNLISTED}.get(given.kind, {**LISTED, **UNLISTED}):
                 for strength in STRENGTHS:
                     chosen = given.only in (None, name) and given.strength in ("all", strength)
                     if chosen and (source == "points" or name != "quantised angles"):
@@ -199,6 +199,9 @@ def main() -> None:
     parser.add_argument("--clean", type=int, default=10, help="seeds of the clean policies")
     parser.add_argument("--strength", choices=(*STRENGTHS, "all"), default="all")
     parser.add_argument("--source", choices=("dies", "points", "both"), default="both")
+    parser.add_argument(
+        "--kind", choices=("listed", "unlisted", "all"), default="all", help="artefacts that the guard was made for, or not"
+    )
     parser.add_argument("--only", help="one artefact, or 'clean policy'")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=np.inf, help="stop after so long; the next run goes on")

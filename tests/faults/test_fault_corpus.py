@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import diemap_faults
+import image_faults
 import klarf_faults
 import numpy as np
 import packed_faults
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from fault import Fault
 
-KINDS = [*klarf_faults.KINDS, *diemap_faults.KINDS, *points_faults.KINDS, *raster_faults.KINDS, *packed_faults.KINDS]
+KINDS = [*klarf_faults.KINDS, *diemap_faults.KINDS, *points_faults.KINDS, *raster_faults.KINDS, *image_faults.KINDS, *packed_faults.KINDS]
 WHOLE = os.environ.get("INSPECTION_SOAK") == "1"
 SEEDS = range(25 if WHOLE else 2)
 LONGEST_REASON = 1_000
