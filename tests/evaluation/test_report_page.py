@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from inspection.augmentation.guard.verdict import Interval
+from inspection.augmentation.guard.votes import ClassVotes, Votes
 from inspection.errors import InputError, InputNotFoundError
 from inspection.evaluation.beside import Source, stand_beside
 from inspection.evaluation.evaluation import Part, evaluate
@@ -108,6 +110,15 @@ def test_plain_classifiers_stand_beside_the_network_on_the_page(tmp_path, evalua
 
 
 @pytest.mark.slow
+def test_the_vote_that_a_policy_alone_moves_is_on_the_page(tmp_path, evaluation):
+    moved = ClassVotes("Donut", Interval(0.8, 0.7, 0.85, 0.0), "fail", 0, 2.5, 1.9, 3.1, 0.05, 0.02)
+    still = ClassVotes("<b>Ring</b>", Interval(0.5, 0.4, 0.52, 0.5), "clean", 0, 1.0, 0.9, 1.1, 0.01, 0.01)
+    votes = Votes((moved, still), bases=100, simulated=20)
+    page = Page(write_report(tmp_path, evaluation, Background(title="x", votes=votes)).read_text(encoding="utf-8"))
+    for shown in ("raises the model's probability of Donut", "2.50", "1.90 to 3.10", "<b>Ring</b>", "Registration is refused"):
+        assert shown in page.text
+
+
 def test_the_same_evaluation_gives_the_same_bytes_and_reads_only_the_maps_it_shows(tmp_path, evaluation):
     asked, drawn = [], []
 
