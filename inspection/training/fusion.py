@@ -119,15 +119,18 @@ def _train_table(
     learnt: NDArray[np.float32], data: TrainingSet, params: Train, seed: int, told: Callable[[int, int, str], None]
 ) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    center, scale = learnt.mean(axis=0, dtype=np.float64), learnt.std(axis=0, dtype=np.float64)
-    table = table_network(center, np.maximum(scale, 1e-6), data.classes, data.head, DROPOUT)
+    center, scale = learnt.mean(axis=0, dtype=np.float64), np.maximum(learnt.std(axis=0, dtype=np.float64), 1e-6)
+    table = table_network(center, scale, data.classes, data.head, DROPOUT)
     steps = max(EPOCHS * max(1, len(data.drawn) // BATCH), LEAST_STEPS)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
     optimiser = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY)
     table.compile(optimizer=optimiser, loss=loss_of(params, data.counts, data.head), jit_compile=False)
     told(0, 0, "network on hand-made features")
     table.fit(_Rows(learnt, data, steps, seed), epochs=1, verbose=0, shuffle=False)
-    return table
+    # Never compiled: a network within a network keeps its loss in the file, which whoever serves it need not know.
+    served = table_network(center, scale, data.classes, data.head, DROPOUT)
+    served.set_weights(table.get_weights())
+    return served
 
 
 class _Rows(keras.utils.PyDataset):

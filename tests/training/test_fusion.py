@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -113,8 +114,10 @@ def test_it_helps_a_network_that_knows_nothing_and_leaves_alone_where_nobody_can
     few = replace(data, validation=data.validation.take(np.arange(20)), validation_labels=data.validation_labels[:20])
     assert fuse(tmp_path / "model.keras", few, images, Train(), seed=1) is None
     assert (tmp_path / "model.keras").read_bytes() == before
-    found = fuse(tmp_path / "model.keras", data, images, Train(), seed=1)
+    found = fuse(tmp_path / "model.keras", data, images, Train(focal_gamma=1.0), seed=1)
     assert found.weight == 0.5
     assert found.both > max(0.95, found.alone)
     assert reads_features(load_network(tmp_path / "model.keras"))
     assert [p.name for p in tmp_path.iterdir()] == ["model.keras"]
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert b"Crossentropy" not in archive.read("config.json"), "a worker does not know the losses of training"
