@@ -32,6 +32,7 @@ from inspection.dataset.balance import balanced_indices
 from inspection.dataset.leakage import fingerprint
 from inspection.dataset.split import TRAIN, VALIDATION, plan
 from inspection.formats import table
+from inspection.models.head import Head
 from inspection.models.saved import load_network
 from inspection.models.symmetry import SquareGroup
 from inspection.params import ClassAugment, Phase, Pretrain, PseudoLabels, Train, Transfer
@@ -167,7 +168,7 @@ class _Problem:
         policy, donors = fitted_policy(self.taxonomy, self.augment, own, labels)
         data = TrainingSet(
             own, labels, drawn(labels), self._views(self.held), self.labels[self.held], len(self.taxonomy),
-            SquareGroup.of(common_turns(self.taxonomy)), donors,
+            SquareGroup.of(common_turns(self.taxonomy)), donors, head=Head.of(self.taxonomy, train.head),
         )  # fmt: skip
         few = train.model_copy(
             update={"min_steps": steps if start is None and not transfer.pretrain.epochs else 100, "min_epoch_steps": 100}
