@@ -56,8 +56,9 @@ class Life:
         self.said = {"ingest": run(self.workspace, "ingest", source=self.images)}
         for name in ("snapshot", "materialise", "validate_snapshot", "tile", "split", "guard", "train", "evaluate"):
             self.said[name] = run(self.workspace, name)
-        self.said["register"] = run(self.workspace, "register", override_guard="24 maps decide nothing")
-        for name in ("promote", "enqueue", "work"):
+        self.said["register"] = run(self.workspace, "register", override_guard="24 images decide nothing")
+        self.said["promote"] = run(self.workspace, "promote", reason="the first one", actor="an engineer")
+        for name in ("enqueue", "work"):
             self.said[name] = run(self.workspace, name)
 
 
