@@ -56,7 +56,7 @@ class Head:
 
     @classmethod
     def of(cls, taxonomy: Taxonomy, asked: str = "auto") -> Head:
-        """The head for ``taxonomy``: ``auto`` takes that of patterns where they combine, else the softmax.
+        """The head for ``taxonomy``: ``auto`` takes both losses where patterns combine, else the softmax.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Head:
         membership = taxonomy.membership()
         alike = [c.name for c, row in zip(taxonomy.classes, membership, strict=True) if membership.count(row) > 1]
         if asked == "auto":
-            asked = HeadKind.patterns if taxonomy.combines and not alike else HeadKind.softmax
+            asked = HeadKind.joint if taxonomy.combines and not alike else HeadKind.softmax
         kind = HeadKind(asked)
         if kind is HeadKind.softmax:
             return cls()

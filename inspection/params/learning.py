@@ -73,8 +73,8 @@ class Train(Section):
     """The network and its training.
 
     ``head``: a logit for each class (``softmax``), or one for each pattern, of which those of combined classes are sums, learnt by the
-    softmax over the classes (``patterns``), each by itself (``sigmoid``), or both (``joint``); ``auto`` = patterns where
-    they combine, else softmax.
+    softmax over the classes (``patterns``), each by itself (``sigmoid``), or both (``joint``); ``auto`` = joint where patterns
+    combine, else softmax.
     ``symmetric``: the network cannot tell a view from its turns by the symmetries that all classes share; ``wafer_net`` and ``plain_cnn``
     only. ``width`` is of these two and of ``mlp``: the published networks have their published widths.
 

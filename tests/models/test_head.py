@@ -98,8 +98,8 @@ def test_what_is_learnt_of_a_combination_is_learnt_of_its_parts():
 
 def test_auto_is_a_head_of_patterns_where_they_combine_and_a_softmax_elsewhere():
     mixed = taxonomy_of(SUBSETS[:11])
-    assert Head.of(mixed) == Head(HeadKind.patterns, mixed.membership())
-    assert Head.of(mixed, "joint").kind is HeadKind.joint
+    assert Head.of(mixed) == Head(HeadKind.joint, mixed.membership())
+    assert Head.of(mixed, "patterns").kind is HeadKind.patterns
     assert Head.of(mixed, "softmax") == Head()
     single = taxonomy_of([row for row in SUBSETS if sum(row) < 2])
     assert Head.of(single) == Head()

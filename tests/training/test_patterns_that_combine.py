@@ -40,7 +40,7 @@ def test_combinations_are_learnt_judged_and_said_even_when_never_seen(tmp_path):
 
     write_maps(tmp_path / "maps.npz", [row for row in SEEN for _ in range(40)], 0)
     params = parameters.load()
-    train = {"head": "joint", "width": 8, "epochs": 2, "min_steps": 120, "min_epoch_steps": 40, "batch_size": 32}
+    train = {"head": "joint", "precision": "float32", "width": 8, "epochs": 2, "min_steps": 120, "min_epoch_steps": 40, "batch_size": 32}
     evaluate = {"bootstrap": 20, "test_time_augmentation": False}
     params = params.model_copy(update={
         "train": params.train.model_copy(update=train), "evaluate": params.evaluate.model_copy(update=evaluate),
