@@ -76,11 +76,10 @@ def judge(
 
     validation, known = outputs(rows["validation"], "validation wafers")
     test, seen = outputs(rows["test"], "test wafers")
-    plain = Predictor.of(Bundle(taxonomy, views.spec, raw.thresholds, 1.0), network_file, BATCH_SIZES)
     sample = np.sort(rng.permutation(rows["train"])[:DETECTOR_WAFERS])
 
     def embedded(indices: NDArray[np.intp]) -> NDArray[np.float32]:
-        return plain.outputs(views.take(indices), lambda done, total: report(done, total, "training wafers"))[1]
+        return predictor.embeddings(views.take(indices), lambda done, total: report(done, total, "training wafers"))
 
     trained = embedded(sample)
     temperature = fit_temperature(validation, truth[rows["validation"]])

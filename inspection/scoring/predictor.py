@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inspection.models.backend import keras
-from inspection.models.fusion import measure, reads_features
+from inspection.models.fusion import FEATURES, measure, reads_features
 from inspection.models.head import PATTERN_LAYER
 from inspection.models.orbit_layers import blind_to
 from inspection.models.saved import load_network
@@ -65,6 +65,8 @@ class Predictor:
         self._turns = (np.eye(2),) if blind_to(network, bundle.turns) else bundle.turns
         both = keras.Model(network.inputs, [network.output, network.get_layer("embedding").output])
         self._forward = _compiled(both)
+        pictures = [tensor for tensor in network.inputs if tensor.name != FEATURES]
+        self._embed = _compiled(keras.Model(pictures, network.get_layer("embedding").output))
         for size in self.batch_sizes:
             self._run(self._blank(size))
 
@@ -132,6 +134,18 @@ class Predictor:
             outcomes[i] = replace(scored[i], label=names[i], decision=UNKNOWN, probability=float(chances[i]), patterns=patterns)
         return outcomes
 
+    def embeddings(self, views: Views, progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
+        """Embeddings (n, f) of the unturned views, without logits: hand-made features, which these do not need, are not measured."""
+        size, found = self.batch_sizes[-1], []
+        for start in range(0, len(views), size):
+            part = views.take(np.arange(start, min(start + size, len(views))))
+            padded = _pad(part, size)
+            inputs = [padded.images, padded.tiles] if self._uses_tiles else [padded.images]
+            found.append(keras.ops.convert_to_numpy(self._embed(inputs))[: len(part)])
+            if progress is not None:
+                progress(start + len(part), len(views))
+        return np.concatenate(found) if found else self.outputs(views)[1]
+
     def outputs(self, views: Views, progress: Callable[[int, int], None] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Logits (n, k) averaged over the bundle's turns, and embeddings (n, f) of the unturned views."""
         logits, embeddings, done = [], [], 0
@@ -153,7 +167,7 @@ class Predictor:
     def _turned(self, part: Views, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         total: Any = 0.0
         embedding: Any = None
-        table = self._measured(_pad(part, size))  # of any turn the same
+        table = self._measured(part, size)  # of any turn the same
         for turn in self._turns:
             views = part if np.array_equal(turn, np.eye(2)) else _turn_views(part, turn)
             logits, features = self._run(_pad(views, size), table)
@@ -164,13 +178,16 @@ class Predictor:
     def _run(self, views: Views, table: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         inputs: list[Any] = [views.images, views.tiles] if self._uses_tiles else [views.images]
         if self._uses_features:
-            inputs.append(self._measured(views) if table is None else table)
+            inputs.append(self._measured(views, len(views)) if table is None else table)
         logits, embedding = self._forward(inputs)
         return keras.ops.convert_to_numpy(logits), keras.ops.convert_to_numpy(embedding)
 
-    def _measured(self, views: Views) -> NDArray[np.float32] | None:
-        """The hand-made features, where the network reads them."""
-        return measure(views.images, len(os.sched_getaffinity(0))) if self._uses_features else None
+    def _measured(self, part: Views, size: int) -> NDArray[np.float32] | None:
+        """The hand-made features of ``part``, padded to ``size`` rows, where the network reads them."""
+        if not self._uses_features:
+            return None
+        table = measure(part.images, len(os.sched_getaffinity(0)))
+        return np.pad(table, ((0, size - len(table)), (0, 0)))
 
     def _blank(self, count: int) -> Views:
         s = self.bundle.spec

@@ -82,7 +82,8 @@ def test_the_vote_is_the_same_for_a_wafer_and_its_turns():
     predictor = Predictor(Bundle(taxonomy, ViewSpec(32), np.full(3, 0.5), 1.0), fused(*pair(), 1.0), (4,))
     logits, embedding = predictor.outputs(views)
     np.testing.assert_allclose(logits, np.broadcast_to(logits[0], logits.shape), rtol=1e-3, atol=1e-3)
-    assert len(embedding) == 5
+    np.testing.assert_allclose(predictor.embeddings(views), embedding, rtol=1e-5, atol=1e-5)
+    assert predictor.embeddings(views.take(np.arange(0))).shape == (0, embedding.shape[1])
 
 
 @pytest.mark.parametrize("better", ["own", "theirs", "both"])
