@@ -26,6 +26,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 export PYTHONUNBUFFERED := 1
+# Hundreds of processes import TensorFlow here: compiling it anew takes each 12 s.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## what there is
 	@sed -nE 's/^([a-z]+):[^#]*##  ?(.*)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r name what; do \
@@ -35,14 +37,14 @@ run: $(READY)  ## the main job, from landed maps to alerts: a simulated fab, or 
 	@$(BIN)/inspection run $(ARGS)
 
 test: $(READY)  ## all tests, with samples of the long campaigns
-	@$(PYTEST) -n 2 --dist loadfile $(ARGS)
+	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)  ## lint, format, types, import arrows and the quick tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not soak" $(ARGS)
+	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not soak" $(ARGS)
 
 bench: $(PEERS)  ## every benchmark, its table on standard output
 	@shopt -s nullglob; for f in benchmarks/bench_*.py; do echo "== $$f"; $(BIN)/python $$f $(ARGS); done
@@ -66,7 +68,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version 2>&1): about 270 packages, 3.5 GB, a few minutes"
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV); \
-		uv pip install --python $(BIN)/python -c constraints.txt -e '.[dev,dask]'; \
+		uv pip install --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[dev,dask]'; \
 	else \
 		[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || { \
 			echo "Cannot make $(VENV): Debian and Ubuntu keep it in the package python3-venv; install that, or uv." >&2; exit 1; }; \
@@ -79,6 +81,6 @@ $(READY): pyproject.toml constraints.txt
 
 # What the benchmarks compare with.
 $(PEERS): $(READY)
-	@if command -v uv >/dev/null; then uv pip install --python $(BIN)/python -c constraints.txt -e '.[bench]'; \
+	@if command -v uv >/dev/null; then uv pip install --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[bench]'; \
 	else $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[bench]'; fi
 	@touch $@

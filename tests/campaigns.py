@@ -6,6 +6,8 @@ line is a hash of ``inspection``, ``flows`` and ``tests``) and forgets what has 
 When every case has its outcome, ``docs/soak.md`` is written (``soak_record``).
 
 ``soak(inside=True)`` marks a test that makes its own sample: all of its cases belong to the sample, each with fewer seeds.
+
+Files with a test marked ``slow`` go first (with ``--no-loadscope-reorder``), so that no process ends minutes after the other.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import pytest
 from soak_record import Figures, read_figures, update
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / ".soak" / "passed.txt"
@@ -79,8 +81,15 @@ def sampled(names: list[str]) -> set[str]:
 _COLLECTED = pytest.StashKey[set[str]]()
 
 
-@pytest.hookimpl(tryfirst=True)  # before the order is made random
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    _sample(config, items)  # before the order is made random
+    yield
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def _sample(config: pytest.Config, items: list[pytest.Item]) -> None:
     marks = {item.nodeid: mark for item in items if (mark := item.get_closest_marker("soak"))}
     config.stash[_COLLECTED] = set(marks)
     left = set()

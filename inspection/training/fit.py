@@ -18,7 +18,7 @@ from inspection.training.inputs import AugmentedBatches
 from inspection.training.losses import loss_of
 from inspection.training.optimisers import optimiser_of, penalise
 from inspection.training.schedules import drops, schedule_of
-from inspection.training.validation import averaged, judge, with_tiles
+from inspection.training.validation import Measuring, averaged, judge, with_tiles
 from inspection.training.watching import CHECKPOINT_S, Watcher
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ def fit(
             optimizer=scale_loss(optimiser_of(params, epochs * steps), found.precision), loss=loss_of(params, data.counts, data.head)
         )
         model.optimizer.build(model.trainable_variables)
+        measuring = Measuring(model)
+    served = model if found.plain else _as_served(params, data)
     checkpoint = Checkpoint(folder, fingerprint)
     state = checkpoint.load(model)
     dropped = 0
@@ -159,11 +161,12 @@ def fit(
         watcher = Watcher(state, checkpoint, checkpoint_s, epochs, steps, progress)
         loss = float(model.fit(rest, epochs=1, verbose=0, callbacks=[watcher], shuffle=False).history["loss"][0])
         if np.isfinite(loss):
-            with averaged(model, whole):
+            with averaged(measuring, whole):
                 score, validation_loss = judge(model, data)
                 if score >= state.best:
                     state.best, state.best_epoch = score, state.epoch
-                    checkpoint.save_best(state.epoch, model if found.plain else _as_served(model, data, params))
+                    served.set_weights(model.get_weights())
+                    checkpoint.save_best(state.epoch, served)
         elif state.best_epoch < 0:
             raise ParamsError(
                 f"The training diverged: expected a loss that is a number, got {loss} in epoch {state.epoch + 1} (train: optimiser "
@@ -229,12 +232,10 @@ def _reduce_on_plateau(model: keras.Model, params: Train, state: Progress, total
     return dropped
 
 
-def _as_served(model: keras.Model, data: TrainingSet, params: Train) -> keras.Model:
-    """The weights of ``model`` in a network that computes in float32 on one device, as a worker may not have what it was trained on."""
+def _as_served(params: Train, data: TrainingSet) -> keras.Model:
+    """The same network, but one that computes in float32 on one device, as a worker may not have what it was trained on."""
     with Devices((), FLOAT32).scope():
-        served = build_network(params, data)
-    served.set_weights(model.get_weights())
-    return served
+        return build_network(params, data)
 
 
 def _check(params: Train, data: TrainingSet) -> None:

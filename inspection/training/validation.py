@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import f1_score
 
+from inspection.models.backend import keras
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from inspection.models.backend import keras
     from inspection.training.fit import TrainingSet
     from inspection.training.inputs import AugmentedBatches
 
@@ -21,14 +22,27 @@ STATISTICS_BATCHES, STATISTICS_IMAGES = 16, 32
 """Batches, and images of each, that measure the statistics of the averaged weights anew before they are judged."""
 
 
+class Measuring(keras.Model):  # type: ignore[misc]  # keras has no types
+    """``network`` in its training mode, learning nothing: predicting with this, compiled once, moves only its batch statistics."""
+
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__()
+        self.network = network
+
+    def call(self, images: dict[str, Any]) -> Any:
+        """What the network says in training."""
+        return self.network(images, training=True)
+
+
 @contextmanager
-def averaged(model: keras.Model, batches: AugmentedBatches) -> Iterator[None]:
-    """Inside, ``model`` has its averaged weights, with batch statistics of their own measured on ``batches``; after it, what it had."""
+def averaged(measuring: Measuring, batches: AugmentedBatches) -> Iterator[None]:
+    """Inside, the network has its averaged weights, with batch statistics of their own measured on ``batches``; after it, what it had."""
+    model = measuring.network
     weights = model.get_weights()
     model.optimizer.finalize_variable_values(model.trainable_variables)  # the moving average takes the weights' place
     for index in range(STATISTICS_BATCHES):  # the batch statistics of the averaged weights are not the average of statistics
         images = batches[index % len(batches)][0]
-        model({name: array[:STATISTICS_IMAGES] for name, array in images.items()}, training=True)
+        measuring.predict_on_batch({name: array[:STATISTICS_IMAGES] for name, array in images.items()})
     yield
     model.set_weights(weights)
 

@@ -108,7 +108,7 @@ def epochs_trained(workspace: Path) -> int:
 def small_params() -> dict[str, Any]:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["tile"]["points"] = {"size_px": 48, "tiles": 2, "tile_px": 24, "tile_mm": 30.0}
-    params["train"] |= {"width": 8, "epochs": 4, "min_steps": 60, "min_epoch_steps": 1, "batch_size": 16}
+    params["train"] |= {"width": 8, "epochs": 3, "min_steps": 45, "min_epoch_steps": 1, "batch_size": 16}
     params["guard"] |= {"maps": 100, "looks": 1, "delta": 0.3}  # few maps decide little: only a plain trace would fail
     params["evaluate"] |= {"bootstrap": 20, "test_time_augmentation": False}
     params["infer"]["batch_sizes"] = [8]
@@ -191,7 +191,7 @@ def test_an_interrupted_run_ends_promptly_says_so_and_leaves_no_process(lived: L
 def test_training_goes_on_where_the_interrupt_and_the_kill_stopped_it(lived: Lived) -> None:
     assert lived.seen["epochs before"] >= 1
     history = pd.read_csv(lived.workspace / "data" / "history.csv")
-    assert history["epoch"].tolist() == [1, 2, 3, 4]
+    assert history["epoch"].tolist() == [1, 2, 3]
     assert lived.seen["left at the end"] == []
 
 

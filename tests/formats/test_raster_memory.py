@@ -1,4 +1,4 @@
-"""A raster of more than half a gigabyte, compressed or not, is read in the memory of a few strips."""
+"""A raster of 324 megapixels, compressed or not, is read in the memory of a few strips."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import yaml
 from raster_samples import colour_tiff, cornered_tiff, picture, tiff, zarr, zarr_v2
 
-SIDE = 24_000
+SIDE = 18_000
 MOST_MB = 256
 POINTS = np.random.default_rng(8).integers(0, SIDE, (2_000, 2))
 CODE = """
