@@ -40,6 +40,7 @@ from inspection.training.few_labels import learn
 from inspection.training.fit import TrainingSet, fit
 from inspection.views.renderer import ViewSpec, render_global, turn_dies
 from inspection.views.shards import Views
+from inspection.wafer.maps import ImageMap
 from inspection.wafer.taxonomy import JOIN, choose
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def _compare(given: argparse.Namespace, progress: _Clock) -> None:
     done = {(r["seed"], r["try"]) for r in map(json.loads, results.read_text().splitlines())} if results.is_file() else set()
     for seed in given.seeds:
         wanted = [name for name in given.tries if (seed, name) not in done]
-        problem = _Problem(maps, names, params, given, seed) if wanted else None
+        if not wanted:
+            continue
+        problem = _Problem(maps, names, params, given, seed)
         for name in wanted:
             transfer, uses_start = TRIES[name](given)
             start = _source(given, params, train, progress) if uses_start else None
@@ -174,7 +177,7 @@ class _Problem:
             update={"min_steps": steps if start is None and not transfer.pretrain.epochs else 100, "min_epoch_steps": 100}
         )
         few = few.model_copy(update={"patience": 99})
-        others = self.unlabelled if transfer.pretrain.epochs or transfer.pseudo_labels.rounds else []
+        others = self.unlabelled if transfer.pretrain.epochs or transfer.pseudo_labels.rounds else self.unlabelled[:0]
         identity = f"{self.seed} {few} {transfer} {start}"
         learnt = learn(
             data, policy, few, transfer, folder, seed=self.seed, fingerprint=identity, drawn=drawn, start=start,
@@ -236,7 +239,7 @@ def _source(given: argparse.Namespace, params: parameters.Params, train: Train, 
 
 def _read(path: Path, params: parameters.Params) -> tuple[list[WaferMap], NDArray[np.str_]]:
     wafers = list(table.read(path, params.ingest))
-    return [w.map for w in wafers], np.array([w.label for w in wafers])
+    return [w.map for w in wafers if not isinstance(w.map, ImageMap)], np.array([w.label for w in wafers])
 
 
 def _stratified(labels: NDArray[np.integer], among: NDArray[np.intp], share: float, rng: np.random.Generator) -> NDArray[np.intp]:

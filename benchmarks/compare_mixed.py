@@ -53,13 +53,15 @@ from inspection.evaluation.confusion import confusion
 from inspection.evaluation.patterns import pattern_scores
 from inspection.formats.diemap import mixedwm38
 from inspection.models.head import Head, HeadKind
+from inspection.params import ClassAugment
 from inspection.scoring.bundle import Bundle
 from inspection.scoring.combinations import Reading
 from inspection.scoring.predictor import Predictor
 from inspection.training.fit import TrainingSet, fit
 from inspection.views.renderer import ViewSpec, render_global
 from inspection.views.shards import Views
-from inspection.wafer.taxonomy import choose
+from inspection.wafer.maps import ImageMap
+from inspection.wafer.taxonomy import JOIN, choose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,9 +108,11 @@ def main() -> None:
     for seed in given.seeds:
         parts = _split(wafers, params, seed, set(given.leave_out))
         for name in given.heads:
-            case = f"{seed} {name} {sorted(given.leave_out)} {given.maps} {size_px} {train.model_dump_json(exclude={'head'})}"
+            case = f"{seed} {name} {sorted(given.leave_out)} {given.maps} {size_px} {train.model_dump_json(exclude={'head'})} {given.union}"
             folder = given.work / hashlib.sha256(case.encode()).hexdigest()[:12]
-            outputs = _trained(folder, parts, params, name, seed)
+            unions = {n: ClassAugment(union=given.union) for n in parts.taxonomy.names if JOIN in n} if given.union else {}
+            augment = params.augment.model_copy(update={"classes": params.augment.classes | unions})
+            outputs = _trained(folder, parts, params.model_copy(update={"augment": augment}), name, seed)
             _print(parts, name, seed, outputs)
 
 
@@ -121,6 +125,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--maps", type=int, help="so many maps only, drawn at random")
     parser.add_argument("--leave-out", nargs="+", default=[], metavar="COMBINATION", help="not shown in training: are they said?")
     parser.add_argument("--size-px", type=int, help="of the views; the maps have 52 dies a side")
+    parser.add_argument("--union", type=float, default=0.0, help="share of a combination's draws that join one wafer of each pattern")
     parser.add_argument("--work", type=Path, default=Path(".compare_mixed"), help="checkpoints and outputs")
     for key, kind in (("epochs", int), ("width", int), ("model", str), ("label_smoothing", float)):
         parser.add_argument(f"--{key.replace('_', '-')}", type=kind, help=f"train.{key} of params.yaml")
@@ -138,10 +143,15 @@ def _split(wafers: Sequence[SourceWafer], params: parameters.Params, seed: int, 
     rows_of = {p: np.flatnonzero((part == p) & ~out) for p in (TRAIN, VALIDATION, TEST)}
     return Parts(
         choose(names[~out], params.classes),
-        {p: [wafers[i].map for i in rows.tolist()] for p, rows in rows_of.items()},
+        {p: [_die_map(wafers[i]) for i in rows.tolist()] for p, rows in rows_of.items()},
         {p: names[rows] for p, rows in rows_of.items()},
         [wafers[i] for i in np.flatnonzero((part == TEST) & out).tolist()],
     )
+
+
+def _die_map(wafer: SourceWafer) -> WaferMap:
+    assert not isinstance(wafer.map, ImageMap)
+    return wafer.map
 
 
 def _trained(folder: Path, parts: Parts, params: parameters.Params, name: str, seed: int) -> dict[str, NDArray[Any]]:
@@ -153,7 +163,7 @@ def _trained(folder: Path, parts: Parts, params: parameters.Params, name: str, s
     recipe = params.tile.dies
     spec = ViewSpec(recipe.size_px, recipe.tiles, recipe.tile_px, recipe.tile_mm)
     taxonomy, labels = parts.taxonomy, parts.labels(TRAIN)
-    views = {p: _views(parts.maps[p], spec) for p in (VALIDATION, TEST)} | {"left": _views([w.map for w in parts.left], spec)}
+    views = {p: _views(parts.maps[p], spec) for p in (VALIDATION, TEST)} | {"left": _views([_die_map(w) for w in parts.left], spec)}
     policy, donors = fitted_policy(taxonomy, params.augment, parts.maps[TRAIN], labels)
     drawn = balanced_indices(labels, params.balance.tempering, seed)
     head = Head.of(taxonomy, name)

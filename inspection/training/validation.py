@@ -22,7 +22,7 @@ STATISTICS_BATCHES, STATISTICS_IMAGES = 16, 32
 """Batches, and images of each, that measure the statistics of the averaged weights anew before they are judged."""
 
 
-class Measuring(keras.Model):  # type: ignore[misc]  # keras has no types
+class Measuring(keras.Model):
     """``network`` in its training mode, learning nothing: predicting with this, compiled once, moves only its batch statistics."""
 
     def __init__(self, network: keras.Model) -> None:
