@@ -39,7 +39,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -60,7 +60,6 @@ from inspection.scoring.predictor import Predictor
 from inspection.training.fit import TrainingSet, fit
 from inspection.views.renderer import ViewSpec, render_global
 from inspection.views.shards import Views
-from inspection.wafer.maps import ImageMap
 from inspection.wafer.taxonomy import JOIN, choose
 
 if TYPE_CHECKING:
@@ -143,15 +142,10 @@ def _split(wafers: Sequence[SourceWafer], params: parameters.Params, seed: int, 
     rows_of = {p: np.flatnonzero((part == p) & ~out) for p in (TRAIN, VALIDATION, TEST)}
     return Parts(
         choose(names[~out], params.classes),
-        {p: [_die_map(wafers[i]) for i in rows.tolist()] for p, rows in rows_of.items()},
+        {p: cast("list[WaferMap]", [wafers[i].map for i in rows.tolist()]) for p, rows in rows_of.items()},
         {p: names[rows] for p, rows in rows_of.items()},
         [wafers[i] for i in np.flatnonzero((part == TEST) & out).tolist()],
     )
-
-
-def _die_map(wafer: SourceWafer) -> WaferMap:
-    assert not isinstance(wafer.map, ImageMap)
-    return wafer.map
 
 
 def _trained(folder: Path, parts: Parts, params: parameters.Params, name: str, seed: int) -> dict[str, NDArray[Any]]:
@@ -163,7 +157,9 @@ def _trained(folder: Path, parts: Parts, params: parameters.Params, name: str, s
     recipe = params.tile.dies
     spec = ViewSpec(recipe.size_px, recipe.tiles, recipe.tile_px, recipe.tile_mm)
     taxonomy, labels = parts.taxonomy, parts.labels(TRAIN)
-    views = {p: _views(parts.maps[p], spec) for p in (VALIDATION, TEST)} | {"left": _views([_die_map(w) for w in parts.left], spec)}
+    views = {p: _views(parts.maps[p], spec) for p in (VALIDATION, TEST)} | {
+        "left": _views(cast("list[WaferMap]", [w.map for w in parts.left]), spec)
+    }
     policy, donors = fitted_policy(taxonomy, params.augment, parts.maps[TRAIN], labels)
     drawn = balanced_indices(labels, params.balance.tempering, seed)
     head = Head.of(taxonomy, name)
