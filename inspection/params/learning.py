@@ -86,8 +86,8 @@ class Train(Section):
     ``weight_decay`` is decoupled from the gradient (Loshchilov & Hutter 2019): AdamW alone has it. ``l1`` and ``l2`` are penalties in the
     loss on the sum of |w| and of w^2 over the kernels (both: elastic net); biases and normalisation are left alone.
 
-    ``ema``: memory of the moving average of the weights, at most what a tenth of the steps can fill. Each epoch ends with the average in
-    the weights' place; the next one goes on from there. ``precision``: ``auto`` = mixed on an accelerator and on a
+    ``ema``: memory of the moving average of the weights, at most what a tenth of the steps can fill. Each epoch is judged, and kept,
+    by the average; the next one goes on from the weights. ``precision``: ``auto`` = mixed on an accelerator and on a
     processor that multiplies bfloat16 itself, else float32; what is served is float32 in any case.
 
     ``fuse_features``: a small network on hand-made features votes beside this one, with the weight that suits the validation wafers best;

@@ -84,3 +84,11 @@ class Watcher(keras.callbacks.Callback):
             best = f", best validation macro-F1 {state.best:.3f}" if state.history else ""
             text = f"epoch {state.epoch + 1}/{self._epochs}, loss {(logs or {}).get('loss', np.nan):.3f}{best}"
             self._progress(state.epoch * self._steps + state.step, self._epochs * self._steps, text)
+
+    def on_epoch_end(self, _epoch: int, _logs: dict[str, float] | None = None) -> None:
+        """``fit``, whose epochs are one here, is about to put the averaged weights in the place of those that training goes on from."""
+        self._weights = self.model.get_weights()
+
+    def on_train_end(self, _logs: dict[str, float] | None = None) -> None:
+        """Put them back: an average that training went on from would drag each epoch half-way back to its beginning."""
+        self.model.set_weights(self._weights)

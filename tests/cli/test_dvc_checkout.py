@@ -54,6 +54,10 @@ def checkout(tmp_path: Path) -> Path:
         if source.is_symlink() or source.exists():  # one that was removed and not committed yet is tracked still
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, home / name, follow_symlinks=False)
+    for compiled in (ROOT / "inspection").rglob("__pycache__/*.nb[ci]"):  # else numba takes half a minute for it again
+        target = home / compiled.relative_to(ROOT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy2(compiled, target)
     subprocess.run([git, "init", "--quiet", home], check=True)
     return home
 

@@ -70,3 +70,15 @@ def test_small_sets_get_their_steps_in_fewer_epochs_and_large_ones_every_epoch()
     assert steps_of(settings(epochs=16, min_steps=200, min_epoch_steps=40, batch_size=64), 63) == (5, 40)
     assert steps_of(settings(epochs=16, min_steps=200, min_epoch_steps=40, batch_size=64), 31_127) == (16, 486)
     assert steps_of(settings(epochs=3, min_steps=15), 40) == (3, 5)
+
+
+def test_the_average_of_the_weights_is_what_is_judged_and_never_what_is_trained(problem, policy, tmp_path):
+    from inspection.training.fit import fit
+
+    histories = {}
+    for ema in (0.0, 0.9):
+        params = settings(model="mlp", ema=ema)
+        histories[ema] = fit(problem, policy, params, tmp_path / str(ema), seed=3, fingerprint="a").history
+    losses, judged = ([[row[key] for row in histories[ema]] for ema in (0.0, 0.9)] for key in ("loss", "validation_loss"))
+    assert losses[0] == losses[1]
+    assert judged[0] != judged[1]
