@@ -97,6 +97,7 @@ def test_the_same_seed_waits_the_same():
     assert max(one) <= Backoff().cap_s
 
 
+@pytest.mark.slow
 def test_many_judges_and_senders_at_once_are_as_good_as_one(store, workspace, fab):
     fab.score(["Grid"] * 12 + ["Donut"] * 12)
     sink = Memory()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -92,7 +93,6 @@ def test_a_person_sees_the_same_numbers_in_a_table(tmp_path: Path, landed: Path)
     assert rows["quarantined: wafer.outside"] == ["1", "1"]
 
 
-@pytest.mark.slow
 def test_quarantine_is_listed_shown_and_released_to_what_a_clean_path_gives(tmp_path: Path, landed: Path) -> None:
     asked("ingest", landed, cwd=tmp_path)
     listed = asked("quarantine", "list", cwd=tmp_path)

@@ -108,9 +108,10 @@ def epochs_trained(workspace: Path) -> int:
 def small_params() -> dict[str, Any]:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["tile"]["points"] = {"size_px": 48, "tiles": 2, "tile_px": 24, "tile_mm": 30.0}
-    params["train"] |= {"width": 8, "epochs": 3, "min_steps": 45, "min_epoch_steps": 1, "batch_size": 16}
+    params["train"] |= {"model": "plain_cnn", "width": 8, "epochs": 3, "min_steps": 45, "min_epoch_steps": 1, "batch_size": 16}
     params["guard"] |= {"maps": 100, "looks": 1, "delta": 0.3}  # few maps decide little: only a plain trace would fail
     params["evaluate"] |= {"bootstrap": 20, "test_time_augmentation": False}
+    params["baselines"] |= {"trees": 20}
     params["infer"]["batch_sizes"] = [8]
     # So little training makes nobody sure: whatever is called a defect alerts.
     params["alert"] |= {"min_probability": 0.05, "min_wafers": 1, "at_once": ["low", "medium", "high"]}

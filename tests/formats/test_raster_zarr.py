@@ -91,6 +91,7 @@ def test_every_way_to_write_a_fill_value(tmp_path, fill, value):
     np.testing.assert_array_equal(content(path), np.full((3, 4), value, np.float32))
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
@@ -214,6 +215,7 @@ def test_what_has_no_one_meaning_is_refused(tmp_path):
 LETTERS = st.permutations("tczyx").map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     order=LETTERS,

@@ -12,6 +12,8 @@ from inspection import stages
 from inspection.errors import InputError, LabelError
 from inspection.intake.file_table import inside
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def workspace(tmp_path):

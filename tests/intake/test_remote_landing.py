@@ -23,6 +23,7 @@ from inspection.intake.landing import claim, land
 from inspection.intake.place import local_path, open_place
 from inspection.params import Ingest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = Ingest()
 GOOD = ["L1 1 points 1,2 3,4"]
@@ -267,7 +268,6 @@ def test_a_url_is_told_from_a_path(source, path):
     assert local_path(source) == (None if path is None else Path(path))
 
 
-@pytest.mark.slow
 def test_the_command_reads_a_bucket_with_its_labels(bucket, tmp_path):
     url, fs = bucket
     fab = tmp_path / "fab"

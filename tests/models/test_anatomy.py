@@ -141,6 +141,7 @@ def test_totals_are_those_of_keras_and_stages_hold_every_layer_once(name):
     assert sides == sorted(sides, reverse=True)
 
 
+@pytest.mark.slow
 def test_tiles_are_counted_as_often_as_there_are():
     from inspection.models.anatomy.stages import anatomy
 

@@ -11,10 +11,12 @@ from small_networks import NAMES, OURS, fit_one_step, logits_of, views_of
 from inspection.errors import ParamsError
 from inspection.params import ModelName, Train
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*")  # see tests/training/test_fit.py
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*"),  # see tests/training/test_fit.py
+]
 
-SLOW_TO_BUILD = {"inception_v3", "xception", "resnet50", "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0"}
-every_network = pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW_TO_BUILD else []) for n in NAMES])
+every_network = pytest.mark.parametrize("name", NAMES)
 
 
 def build(name, size=32, *, classes=4, dropout=0.2, tiles=0, **more):

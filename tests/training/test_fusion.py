@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from small_problem import SIZE, training_set
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*")  # see tests/training/test_fit.py
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*"),  # see tests/training/test_fit.py
+]
 
 
 def pair(classes=3, size=32):

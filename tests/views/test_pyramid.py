@@ -55,6 +55,7 @@ def rasters(draw):
     return np.asfortranarray(array) if draw(st.booleans()) else array
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(array=rasters(), strip_rows=st.integers(1, 200))
 def test_every_level_is_that_of_the_naive_reference(tmp_path_factory, array, strip_rows):
@@ -88,6 +89,7 @@ def test_both_ways_give_the_same_numbers(tmp_path, monkeypatch):
             np.testing.assert_array_equal(one.window(level, 0, 0, *shape, kind), other.window(level, 0, 0, *shape, kind))
 
 
+@pytest.mark.slow
 @given(places=hnp.arrays(np.int64, st.tuples(st.integers(0, 60), st.just(2)), elements=st.integers(0, 999)), level=st.integers(1, 6))
 @settings(max_examples=40, deadline=None)
 def test_points_give_the_pyramid_of_their_counts(tmp_path_factory, places, level):
