@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def deaf_to_ctrl_c() -> Iterator[None]:
     """What is spawned here never gets SIGINT, not even during its imports; the caller gets it at the end of the block.

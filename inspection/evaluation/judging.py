@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from inspection.scoring.calibration import fit_temperature, softmax
 from inspection.scoring.combinations import Reading
 from inspection.scoring.predictor import Predictor
 from inspection.settings import Settings
+from inspection.spawned import cores
 from inspection.views.shards import read_views
 from inspection.wafer.taxonomy import choose
 
@@ -113,7 +113,7 @@ def judge(
     if params.baselines.enabled:
         labels = [truth[rows[name]] for name in PARTS]
         learnt = rows["train"][stratified(labels[0], params.baselines.embedding_rows, np.random.default_rng(params.base.seed))]
-        workers = Settings().workers or len(os.sched_getaffinity(0))
+        workers = Settings().workers or cores()
         table = features.extract(views.images, workers, lambda done, total: report(done, total, "hand-made features"))
         sources = [
             _source("features", "hand-made features", [table[rows[name]] for name in PARTS], labels),

@@ -8,7 +8,6 @@ writes the store. So the number of processes changes no byte of the outcome.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 from inspection.aside import sweep
 from inspection.errors import EngineError, Reason
 from inspection.intake.parsing import Parsed
-from inspection.spawned import deaf_to_ctrl_c
+from inspection.spawned import cores, deaf_to_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -55,7 +54,7 @@ def processes(workers: int, claims: Iterable[Claim], worth_bytes: int = WORTH_BY
     # A daemonic process (a Dask worker) may have no children.
     if sum(sizes) + len(sizes) * _FILE_BYTES < worth_bytes or multiprocessing.current_process().daemon:
         return 1
-    return max(1, min(workers or len(os.sched_getaffinity(0)), len(sizes)))
+    return max(1, min(workers or cores(), len(sizes)))
 
 
 def read_here(parser: Parser, claims: Iterable[Claim], counted: Callable[[int], None]) -> Iterator[tuple[Claim, Parsed | None]]:

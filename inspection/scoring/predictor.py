@@ -17,6 +17,7 @@ from inspection.scoring.bundle import NETWORK, Bundle, bundle_sha256, config_sha
 from inspection.scoring.calibration import softmax
 from inspection.scoring.combinations import Reading, pattern_probabilities
 from inspection.scoring.decision import Scored, decide
+from inspection.spawned import cores
 from inspection.views.renderer import turn_dies
 from inspection.views.shards import Views
 from inspection.views.tiles import render
@@ -186,7 +187,7 @@ class Predictor:
         """The hand-made features of ``part``, padded to ``size`` rows, where the network reads them."""
         if not self._uses_features:
             return None
-        table = measure(part.images, len(os.sched_getaffinity(0)))
+        table = measure(part.images, cores())
         return np.pad(table, ((0, size - len(table)), (0, 0)))
 
     def _blank(self, count: int) -> Views:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +23,7 @@ from inspection.models import features
 from inspection.models.head import Head
 from inspection.models.symmetry import SquareGroup
 from inspection.settings import Settings
+from inspection.spawned import cores
 from inspection.training.curves import read
 from inspection.training.few_labels import learn
 from inspection.training.fit import TrainingSet
@@ -108,7 +108,7 @@ def train(
     shutil.copyfile(fitted.network, model / NETWORK)
     fusion = None
     if params.train.fuse_features and views.spec.kind == "map":
-        workers, seed = Settings().workers or len(os.sched_getaffinity(0)), params.base.seed
+        workers, seed = Settings().workers or cores(), params.base.seed
         fusion = fuse(model / NETWORK, problem, views.images[training], params.train, seed=seed, threads=workers, progress=report)
     summary = {"best_validation_macro_f1": fitted.best, "best_epoch": fitted.best_epoch + 1, "epochs": len(fitted.history)}
     curves = read(fitted.history)
@@ -149,7 +149,7 @@ def _drawn(
     """Balanced draws of the training wafers with global views ``images``, which some samplers look at through hand-made features."""
     table = None
     if params.balance.sampler in LOOKS_AT_WAFERS:
-        workers = Settings().workers or len(os.sched_getaffinity(0))
+        workers = Settings().workers or cores()
         table = features.extract(images, workers, lambda done, total: report(done, total, "hand-made features, for the balance"))
     return balanced_indices(labels, params.balance.tempering, params.base.seed, params.balance.sampler, table)
 

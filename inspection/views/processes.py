@@ -6,12 +6,11 @@ Spawned, never forked, as the readers of `intake.workers` are; they end when thi
 from __future__ import annotations
 
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
-from inspection.spawned import deaf_to_ctrl_c, end_with_parent
+from inspection.spawned import cores, deaf_to_ctrl_c, end_with_parent
 from inspection.views.shards import draw_here
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def spread_over(index: pd.DataFrame, workers: int, worth_s: float = WORTH_S) -> 
     """
     points = int((index["kind"] == "points").sum())
     work_s = _DIES_S * (len(index) - points) + _POINTS_S * points
-    count = workers or len(os.sched_getaffinity(0))
+    count = workers or cores()
     if count == 1 or work_s < worth_s:
         return draw_here
 

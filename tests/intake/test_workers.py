@@ -9,13 +9,14 @@ from line_maps import read_lines, write_lines
 from spread_ingest import read_or_die, read_wrongly
 
 from inspection.errors import EngineError
-from inspection.intake import quarantine, workers
+from inspection.intake import quarantine
 from inspection.intake.ingest import ingest
 from inspection.intake.landing import claim, waiting
 from inspection.intake.parsing import Parser
 from inspection.intake.workers import processes, read_in_processes
 from inspection.params import Ingest, Params
 from inspection.settings import Workspace
+from inspection.spawned import cores
 from inspection.store.database import Store
 
 
@@ -110,7 +111,7 @@ def test_small_inputs_are_read_in_this_process(landing, workspace, store):
     assert processes(4, claims, worth_bytes=0) == 4
     assert processes(4, claims[:2], worth_bytes=0) == 2
     assert processes(4, claims * 100) == 4, "many small files are worth it too"
-    assert processes(0, claims, worth_bytes=0) == min(len(claims), len(workers.os.sched_getaffinity(0)))
+    assert processes(0, claims, worth_bytes=0) == min(len(claims), cores())
 
 
 def test_nothing_to_read_starts_nothing(workspace, store):

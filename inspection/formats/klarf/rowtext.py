@@ -6,7 +6,6 @@ second to load, in as many threads as the process has cores. Both give the same 
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inspection.formats.klarf.tokens import text
+from inspection.spawned import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,11 +145,6 @@ def spread(work: Callable[..., Any], parts: Sequence[tuple[Any, ...]]) -> list[A
         return [work(*parts[0])]
     with ThreadPoolExecutor(len(parts)) as pool:
         return [f.result() for f in [pool.submit(work, *part) for part in parts]]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _short(raw: bytes, braces: bool) -> Tokens:
