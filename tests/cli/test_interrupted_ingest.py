@@ -156,6 +156,7 @@ def test_a_killed_ingest_is_gone_on_with_and_its_numbers_say_so(
     require_same(tmp_path / "space", clean)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("moment", [{"claimed": 40}, {"claimed": FILES}, {"settled": 60}], ids=str)
 def test_ctrl_c_says_what_was_done_and_the_same_command_goes_on(maps: Path, clean: Path, tmp_path: Path, moment: dict[str, int]) -> None:
     process = started(maps, tmp_path / "space")
