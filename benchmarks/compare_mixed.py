@@ -12,18 +12,10 @@ insists on it), and ``free``: all patterns above one half, whatever was seen tog
 Peers: ResNet-18 with CBAM on all 38 015 maps, macro-F1 over patterns .985, exact match .970; a plain residual CNN on the 13 686 maps of
 this file, 15 epochs, .982 and .963, with turns .968 (10 minutes on two cores). Goal: .99 and .98.
 
-What was seen so far is far from trained: ``--maps 1500 --epochs 2 --width 8``, one seed, 1 050 training, 225 validation and 223 test maps,
-200 steps on a busy machine. It says who learns fastest, not who ends best.
-
-| head | exact match, validation | test, 95 % | free, test |
-| --- | ---: | --- | ---: |
-| softmax | .289 | .300, .242 to .359 | - |
-| patterns | .396 | .368, .309 to .435 | .103 |
-| sigmoid | .271 | .269, .215 to .336 | .269 |
-| joint | .280 | .296, .238 to .359 | .296 |
-
-On validation, which chose the default, ``patterns`` leads softmax by .107 (.027 to .191), joint by .116 (.067 to .169), sigmoid by .124
-(.076 to .173); paired by wafer, spread over training seeds not in it. The full training was not run.
+Trained to the end, ``--heads joint --seeds 0``, 16 epochs in 10 minutes on two cores: exact match .9812 (.9748 to .9871), macro-F1 over
+patterns .9970 (.9958 to .9980), no escape and no overkill; 9 580 training and 2 022 test maps. The others were seen only after 200 steps
+(``--maps 1500 --epochs 2 --width 8``, one seed, 225 validation maps), which says who learns fastest, not who ends best: exact match
+.396 of ``patterns``, .289 of ``softmax``, .280 of ``joint``, .271 of ``sigmoid``.
 
 Maps are split as the project splits them (``split`` of params.yaml: each by itself, copies of another part's maps left out); everything
 else is params.yaml, too, but for what is given. Judged once on the test part, averaged over the turns that all classes share. Intervals
