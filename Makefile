@@ -14,7 +14,8 @@ READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
 ARGS ?=
 # tests/campaigns.py: a sample of the campaigns marked soak, or all of them with a record to go on from.
-PYTEST := PYTHONPATH=tests $(BIN)/python -m pytest -p campaigns
+# Two processes on two cores: a thread each, or they get into each other's way (a fifth of the time).
+PYTEST := PYTHONPATH=tests TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p campaigns
 # The first Python on PATH that TensorFlow has wheels for.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)

@@ -63,6 +63,7 @@ KINDS = {
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="no peak of one process on this system")
+@pytest.mark.soak
 @pytest.mark.parametrize("name", list(KINDS))
 def test_memory_stays_bounded(tmp_path, name):
     write, dtype = KINDS[name]

@@ -14,7 +14,7 @@ from line_maps import write_lines
 
 from inspection.formats.canonical import read_shard
 
-SAMPLE, CAMPAIGN = 4, 200
+SAMPLE, CAMPAIGN = 2, 200
 pytestmark = pytest.mark.slow
 
 

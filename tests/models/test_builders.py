@@ -16,7 +16,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*"),  # see tests/training/test_fit.py
 ]
 
-every_network = pytest.mark.parametrize("name", NAMES)
+HEAVY = {"vgg19", "inception_v3", "xception", "resnet50", "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0"}
+every_network = pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.soak] if n in HEAVY else []) for n in NAMES])
 
 
 def build(name, size=32, *, classes=4, dropout=0.2, tiles=0, **more):

@@ -43,6 +43,7 @@ def train(folder, params, stop_after=None, checkpoint_s=0.0, seed=SEED):
     return outcome(fitted), steps[0]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("changes", "stops"),
     [

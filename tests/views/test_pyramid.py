@@ -66,6 +66,7 @@ def test_every_level_is_that_of_the_naive_reference(tmp_path_factory, array, str
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(("share", "kind"), [(1e-4, "counts"), (0.03, "counts"), (0.3, "values")])
 def test_a_raster_of_several_shards_and_bands(tmp_path, monkeypatch, share, kind, order):

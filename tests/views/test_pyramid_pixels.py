@@ -55,7 +55,7 @@ def room(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.soak(inside=True)
+@pytest.mark.soak
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_pixel_of_every_level_is_that_of_the_naive_reference(room, record_property, case):
