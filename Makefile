@@ -14,8 +14,9 @@ READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
 ARGS ?=
 # tests/campaigns.py: a sample of the campaigns marked soak, or all of them with a record to go on from.
+PYTEST := PYTHONPATH=tests $(BIN)/python -m pytest -p campaigns
 # Two processes on two cores: a thread each, or they get into each other's way (a fifth of the time).
-PYTEST := PYTHONPATH=tests TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p campaigns
+BY_TWO := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
 # The first Python on PATH that TensorFlow has wheels for.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -38,14 +39,14 @@ run: $(READY)  ## the main job, from landed maps to alerts: a simulated fab, or 
 	@$(BIN)/inspection run $(ARGS)
 
 test: $(READY)  ## all tests, with samples of the long campaigns
-	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BY_TWO) $(ARGS)
 
 check: $(READY)  ## lint, format, types, import arrows and the quick tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not soak" $(ARGS)
+	@$(BY_TWO) -m "not slow and not soak" $(ARGS)
 
 bench: $(PEERS)  ## every benchmark, its table on standard output
 	@shopt -s nullglob; for f in benchmarks/bench_*.py; do echo "== $$f"; $(BIN)/python $$f $(ARGS); done

@@ -21,7 +21,7 @@ import os
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -40,7 +40,6 @@ from inspection.training.few_labels import learn
 from inspection.training.fit import TrainingSet, fit
 from inspection.views.renderer import ViewSpec, render_global, turn_dies
 from inspection.views.shards import Views
-from inspection.wafer.maps import ImageMap
 from inspection.wafer.taxonomy import JOIN, choose
 
 if TYPE_CHECKING:
@@ -239,7 +238,7 @@ def _source(given: argparse.Namespace, params: parameters.Params, train: Train, 
 
 def _read(path: Path, params: parameters.Params) -> tuple[list[WaferMap], NDArray[np.str_]]:
     wafers = list(table.read(path, params.ingest))
-    return [w.map for w in wafers if not isinstance(w.map, ImageMap)], np.array([w.label for w in wafers])
+    return cast("list[WaferMap]", [w.map for w in wafers]), np.array([w.label for w in wafers])
 
 
 def _stratified(labels: NDArray[np.integer], among: NDArray[np.intp], share: float, rng: np.random.Generator) -> NDArray[np.intp]:
