@@ -62,6 +62,7 @@ distclean: clean  ## remove .venv, too
 	@rm -rf $(VENV) *.egg-info
 
 # Stamped when everything is in: an interrupted set-up goes on, a changed pin installs again.
+# Nothing is compiled here: Python compiles what is imported when it is, which is a third of it, and pip takes a minute for all.
 $(READY): pyproject.toml constraints.txt
 	@[ -n "$(PYTHON)" ] || { echo "Cannot set up: expected Python 3.11, 3.12 or 3.13 on PATH, got $$(python3 --version 2>&1 || true)." \
 		"Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -70,11 +71,11 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version 2>&1): about 270 packages, 3.5 GB, a few minutes"
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV); \
-		uv pip install --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[dev,dask]'; \
+		uv pip install --python $(BIN)/python -c constraints.txt -e '.[dev,dask]'; \
 	else \
 		[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || { \
 			echo "Cannot make $(VENV): Debian and Ubuntu keep it in the package python3-venv; install that, or uv." >&2; exit 1; }; \
-		$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[dev,dask]' | awk ' \
+		$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-compile -c constraints.txt -e '.[dev,dask]' | awk ' \
 			/^Collecting|^Requirement already/ { printf "\r  %d packages looked at", ++n; fflush() } \
 			/^Installing collected/ { printf "\n  installing them\n"; fflush() } \
 			/^Successfully installed/ { print "  installed" }'; \
@@ -83,6 +84,6 @@ $(READY): pyproject.toml constraints.txt
 
 # What the benchmarks compare with.
 $(PEERS): $(READY)
-	@if command -v uv >/dev/null; then uv pip install --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[bench]'; \
+	@if command -v uv >/dev/null; then uv pip install --python $(BIN)/python -c constraints.txt -e '.[bench]'; \
 	else $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[bench]'; fi
 	@touch $@

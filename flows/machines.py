@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
-from inspection.errors import EngineError
+from inspection.errors import EngineError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -43,6 +43,7 @@ def over_machines(name: str, address: str, work: Any, *fixed: Any) -> Callable[[
 
 
 def _answers(name: str, address: str, work: Any, fixed: tuple[Any, ...], wave: list[Any]) -> list[Any]:
+    from distributed.comm import CommClosedError  # noqa: PLC0415 - as below
     from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra, and a second to import
 
     runner: Any = DaskTaskRunner(address=address)  # its types say another future than Prefect's
@@ -53,8 +54,9 @@ def _answers(name: str, address: str, work: Any, fixed: tuple[Any, ...], wave: l
 
     try:
         return over_machines_flow()
-    except OSError as error:  # Dask's words for a cluster that is not there, or goes away
-        raise EngineError(
+    except OSError as error:  # Dask's words for a cluster that is not there, or (closed) goes away
+        kind = EngineError if isinstance(error, CommClosedError) else UnreachableError
+        raise kind(
             f"Cannot {name}: expected a Dask scheduler at {address} (INSPECTION_DASK_ADDRESS), got {error}. Start it, or unset the "
             "variable to work on this machine alone; then run the same command again: nothing is half done."
         ) from error

@@ -13,7 +13,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from inspection import console, stages
-from inspection.errors import EngineError
+from inspection.errors import EngineError, UnreachableError
 from inspection.stages.place import silent
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ shown: ContextVar[Shown] = ContextVar("shown", default=lambda _stage: nullcontex
 
 
 def _engine_failed(_task: Any, _run: Any, state: State[Any]) -> bool:
-    """Retry what an engine (MLflow, the ledger, a sink) failed; a wrong input or a refused gate fails again alike."""
-    return isinstance(state.result(raise_on_failure=False), EngineError)
+    """Retry what an engine (MLflow, the ledger, a sink) failed; a wrong input, a refused gate or a wrong address fails again alike."""
+    failed = state.result(raise_on_failure=False)
+    return isinstance(failed, EngineError) and not isinstance(failed, UnreachableError)
 
 
 @task(

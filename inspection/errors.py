@@ -14,6 +14,7 @@
     ├── GateError (RuntimeError)         registration or promotion refused, with the reason
     ├── BundleError (RuntimeError)       a model bundle that is incomplete or was changed after it was written
     └── EngineError (RuntimeError)       DVC, MLflow, Prefect, the ledger or a sink failed
+        └── UnreachableError             nobody answered at an address, though it was waited for
 
 A message says what failed, what was expected, what was got, where, and what to do.
 """
@@ -107,6 +108,10 @@ class BundleError(InspectionError, RuntimeError):
 
 class EngineError(InspectionError, RuntimeError):
     """An engine that we drive (DVC, MLflow, Prefect, ledger, sink) failed."""
+
+
+class UnreachableError(EngineError):
+    """Nobody answered at an engine's address for as long as its client waits: asking again at once would only wait again."""
 
 
 def bounded(items: list[str], limit: int = 10) -> str:

@@ -28,23 +28,25 @@ class Killed(Exception):  # noqa: N818
 def test_a_network_learns_and_an_interrupted_run_goes_on(problem, policy, tmp_path):
     from inspection.training.fit import fit
 
+    def run(progress=lambda *_: None, fingerprint="a", **changes):
+        params = settings(model="plain_cnn", **changes)
+        return fit(problem, policy, params, tmp_path / "run", seed=3, fingerprint=fingerprint, progress=progress)
+
     def kill(done, _total, _text):
         if done == 8:  # in the second epoch
             raise Killed
 
     with pytest.raises(Killed):
-        fit(problem, policy, settings(), tmp_path / "run", seed=3, fingerprint="a", progress=kill)
+        run(kill)
     steps = []
-    fitted = fit(problem, policy, settings(), tmp_path / "run", seed=3, fingerprint="a", progress=lambda d, t, _: steps.append((d, t)))
+    fitted = run(lambda done, total, _: steps.append((done, total)))
     assert steps[0][0] == 6, "the first epoch is not trained again"
     assert [row["epoch"] for row in fitted.history] == [1, 2, 3]
     assert fitted.best > 0.9
     assert fitted.network.is_file()
 
-    again = fit(problem, policy, settings(), tmp_path / "run", seed=3, fingerprint="a")
-    assert again.history == fitted.history, "a finished run is not trained again"
-    other = fit(problem, policy, settings(epochs=1), tmp_path / "run", seed=3, fingerprint="b")
-    assert len(other.history) == 1, "another fingerprint starts afresh"
+    assert run().history == fitted.history, "a finished run is not trained again"
+    assert len(run(fingerprint="b", epochs=1).history) == 1, "another fingerprint starts afresh"
 
 
 def test_batches_depend_on_seed_epoch_and_place_only(problem, policy):

@@ -38,7 +38,7 @@ def train(folder, params, devices, stop_after=0):
 if __name__ == "__main__":
     place, wanted, found = Path(sys.argv[1]), sys.argv[2], {}
     if wanted == "normalised":
-        found["normalised"] = train(place / "normalised", settings(), NAMES)
+        found["normalised"] = train(place / "normalised", settings(model="plain_cnn"), NAMES)
     else:
         exact = settings(model="mlp", dropout=0.0, precision="float32")
         found["one"] = train(place / "one", exact, ())
