@@ -80,7 +80,7 @@ def _scoring(network: keras.Model, views: Views) -> Callable[[], object]:
     taxonomy = Taxonomy(tuple(WaferClass(str(k)) for k in range(CLASSES)))
     bundle = Bundle(taxonomy, views.spec, np.full(CLASSES, 0.5), 1.0, TURNS)
     predictor = Predictor(bundle, network, (len(views),))
-    return lambda: predictor.outputs(views)
+    return lambda: predictor.look(views)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def _run(folder: Path, params: parameters.Params) -> dict[str, Any]:
     views = read_views(data / "views")
     raw = Bundle(taxonomy, views.spec, np.full(len(taxonomy), 0.5), 1.0)
     predictor = Predictor.of(raw, data / "model" / "model.keras", BATCH_SIZES)
-    logits = {part: predictor.outputs(views.take(at))[0] for part, at in rows.items()}
+    logits = {part: predictor.look(views.take(at)).logits for part, at in rows.items()}
     temperature = fit_temperature(logits["validation"], truth[rows["validation"]])
     parts = [Part(truth=truth[at], probabilities=softmax(logits[part], temperature), group=group[at]) for part, at in rows.items()]
     keras.utils.clear_session()  # or the graphs of all trainings stay in memory

@@ -173,7 +173,7 @@ def _trained(folder: Path, parts: Parts, params: parameters.Params, name: str, s
     print(f"<!-- {name}: {len(labels)} training maps, {best}, {seconds:.0f} s of training -->", flush=True)
     bundle = Bundle(taxonomy, spec, np.full(len(taxonomy), 0.5), 1.0, tuple(common_turns(taxonomy)))
     predictor = Predictor.of(bundle, fitted.network, (16, 128))
-    outputs = {part: predictor.outputs(one)[0] for part, one in views.items()}
+    outputs = {part: predictor.look(one).logits for part, one in views.items()}
     np.savez(folder / "logits.part.npz", allow_pickle=False, **outputs)
     (folder / "logits.part.npz").rename(done)
     (folder / "history.json").write_text(json.dumps(fitted.history), encoding="utf-8")

@@ -10,11 +10,13 @@ import numpy as np
 
 from inspection.errors import InputError
 from inspection.evaluation.confusion import Confusion, Rate, confusion, wilson
+from inspection.evaluation.coverage import Coverage, coverage_of
 from inspection.evaluation.imbalance import imbalance
 from inspection.evaluation.intervals import macro_f1_interval
 from inspection.evaluation.patterns import PatternScores, pattern_scores
 from inspection.evaluation.thresholds import Roc, Thresholds, curves, tune
-from inspection.scoring.decision import decide
+from inspection.scoring.conformal import Inclusion, fit_inclusion
+from inspection.scoring.decision import DecisionRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +38,8 @@ class Part:
     decisions : n names, or None: then the thresholds decide
     shown : ndarray of shape (n, p), bool, or None: the patterns that each label names; None = those of the likeliest class
     file_sha256, index : ndarrays of shape (n,), or None: where each wafer comes from
+    strangeness : ndarray of shape (n,), or None: what the unknown detector says
+    looks : ndarray of shape (n,), or None: turns of each wafer that were looked at
     """
 
     truth: NDArray[np.integer]
@@ -46,6 +50,8 @@ class Part:
     shown: NDArray[np.bool_] | None = None
     file_sha256: NDArray | None = None
     index: NDArray | None = None
+    strangeness: NDArray[np.floating] | None = None
+    looks: NDArray[np.integer] | None = None
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -54,7 +60,7 @@ class Part:
         """Raise InputError unless every column has one entry per wafer and the probabilities are k shares."""
         n = len(self.truth)
         columns = {"group": self.group, "unknown": self.unknown, "decisions": self.decisions, "index": self.index}
-        columns["shown"] = self.shown
+        columns |= {"shown": self.shown, "strangeness": self.strangeness, "looks": self.looks}
         short = [key for key, value in columns.items() if value is not None and len(value) != n]
         p = self.probabilities
         if short or p.shape != (n, k) or not np.isfinite(p).all() or (n and np.abs(p.sum(axis=1) - 1).max() > 1e-3):
@@ -68,13 +74,14 @@ class Part:
 class Evaluation:
     """What the test part said about a candidate.
 
-    ``label`` is the likeliest class, ``decision`` what the thresholds and the unknown detector make of it (a class, ``Unknown`` or
-    ``Review``); each has its confusion matrix and the interval of its macro-F1. ``patterns``: each pattern alone, where classes
-    combine them.
+    ``label`` is the likeliest class, ``decision`` what the rule makes of it (a class, ``Unknown`` or ``Review``); each has its confusion
+    matrix and the interval of its macro-F1. ``inclusion``: what belongs to a prediction set; None: too few validation wafers for sets.
+    ``patterns``: each pattern alone, where classes combine them.
     """
 
     taxonomy: Taxonomy
     thresholds: Thresholds
+    inclusion: Inclusion | None
     test: Part
     decisions: tuple[str, ...]
     by_label: Confusion
@@ -92,6 +99,16 @@ class Evaluation:
         return tuple(names[k] for k in self.test.probabilities.argmax(axis=1)) if len(self.test) else ()
 
     @property
+    def rule(self) -> DecisionRule:
+        """What decided."""
+        return DecisionRule(self.taxonomy.names, self.thresholds.values, None if self.inclusion is None else self.inclusion.least)
+
+    @cached_property
+    def coverage(self) -> Coverage | None:
+        """What the prediction sets hold of the test part; None: too few validation wafers for sets."""
+        return None if self.inclusion is None else coverage_of(self.rule.sets(self.test.probabilities), self.test.truth)
+
+    @property
     def lots(self) -> int:
         """Lots (or blocks) in the test part."""
         return len(np.unique(self.test.group))
@@ -102,13 +119,15 @@ class Evaluation:
         Without prefix: by the likeliest class (``macro_f1 macro_f1_low macro_f1_high accuracy balanced_accuracy geometric_mean
         index_balanced_accuracy f1_<class> recall_<class> precision_<class> specificity_<class> geometric_mean_<class> iba_<class>
         auc_<class>``). ``decision_...``: the same by decision, but for the last.
-        ``escape_rate overkill_rate unknown_rate review_rate`` are by decision, each but the last two with ``_low`` and ``_high``;
+        ``coverage coverage_<class> set_size sets_of_one`` of the prediction sets. ``escape_rate overkill_rate unknown_rate review_rate``
+        are by decision, each but the last two with ``_low`` and ``_high``;
         ``label_escape_rate label_overkill_rate`` are by the likeliest class. Those of ``PatternScores`` where classes combine patterns.
         """
         found: dict[str, float] = {"test_wafers": float(len(self.test)), "test_lots": float(self.lots)}
         found |= _scores(self.by_label, self.label_interval, "")
         found |= _scores(self.by_decision, self.decision_interval, "decision_")
         found |= _rate("escape_rate", self.by_decision.escapes) | _rate("overkill_rate", self.by_decision.overkill)
+        found |= {} if self.coverage is None else self.coverage.metrics(self.taxonomy.names)
         found |= {"unknown_rate": self.by_decision.unknown.value, "review_rate": self.by_decision.review.value}
         found |= {"label_escape_rate": self.by_label.escapes.value, "label_overkill_rate": self.by_label.overkill.value}
         for name, curve in zip(self.taxonomy.names, self.roc, strict=True):
@@ -181,16 +200,18 @@ def evaluate(validation: Part, test: Part, taxonomy: Taxonomy, params: Evaluate,
             "Cannot evaluate: expected at least one test wafer, got none. Add labelled lots, or raise `split.test` in params.yaml."
         )
     thresholds = tune(validation.truth, validation.probabilities, params.min_positives)
+    inclusion = fit_inclusion(validation.probabilities, validation.truth, params.coverage)
     names = taxonomy.names
+    rule = DecisionRule(names, thresholds.values, None if inclusion is None else inclusion.least)
     labels = tuple(names[k] for k in test.probabilities.argmax(axis=1))
     decisions = test.decisions
     if decisions is None:
-        decisions = tuple(decide(test.probabilities, thresholds.values, names, test.unknown))
+        decisions = tuple(rule.decide(test.probabilities, test.unknown))
     intervals = [
         macro_f1_interval(test.truth, called, test.group, names, bootstrap=params.bootstrap, rng=rng) for called in (labels, decisions)
     ]
     return Evaluation(
-        taxonomy, thresholds, test, decisions,
+        taxonomy, thresholds, inclusion, test, decisions,
         confusion(test.truth, labels, taxonomy), confusion(test.truth, decisions, taxonomy),
         intervals[0], intervals[1], params.bootstrap, curves(test.truth, test.probabilities),
         _patterns(test, taxonomy, params.bootstrap, rng) if taxonomy.combines else None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,15 +14,14 @@ import pandas as pd
 
 from inspection.augmentation.turns import common_turns
 from inspection.evaluation.beside import Source, stand_beside
-from inspection.evaluation.evaluation import Part, evaluate
+from inspection.evaluation.evaluation import evaluate
+from inspection.evaluation.fitting import Labelled, first_look, fit_bundle, part_of
+from inspection.evaluation.predictions import table_of
 from inspection.evaluation.report import Background, write_report
-from inspection.formats.canonical import read_shard
+from inspection.formats.canonical import read_shard, shard_index
 from inspection.models import features
 from inspection.models.baselines import stratified
-from inspection.scoring import unknown
 from inspection.scoring.bundle import Bundle, write_bundle
-from inspection.scoring.calibration import fit_temperature, softmax
-from inspection.scoring.combinations import Reading
 from inspection.scoring.predictor import Predictor
 from inspection.settings import Settings
 from inspection.spawned import cores
@@ -48,6 +49,8 @@ BALANCED = (
     "come more often than here. Decisions take that in, since their thresholds were tuned on wafers as they come."
 )
 PARTS = ("train", "validation", "test")
+KNOWN = ("source", "lot", "wafer", "product", "layer", "tool", "chamber", "recipe", "defects")
+"""What the table of predictions says of a wafer besides how it was judged."""
 SHOWN = ("train", "balance", "augment", "evaluate", "baselines", "split")
 """Sections of the parameters that the report shows."""
 
@@ -57,7 +60,8 @@ def judge(
 ) -> dict[str, Any]:
     """Judge ``data/model`` on the parts of ``data/split.parquet``; the report shows the guard's test of the model, ``votes``, too.
 
-    Writes ``data/bundle``, ``data/report`` (report.html and pictures), ``data/metrics.json`` and ``data/plots``; returns the headline.
+    Writes ``data/bundle``, ``data/report`` (report.html and pictures), ``data/predictions.parquet``, ``data/metrics.json`` and
+    ``data/plots``; returns the headline.
     """
     split = pd.read_parquet(data / "split.parquet")
     views = read_views(data / "views")
@@ -71,53 +75,42 @@ def judge(
     raw = Bundle(taxonomy, views.spec, np.full(len(taxonomy), 0.5), 1.0, tuple(turns), lineage=lineage)
     predictor = Predictor.of(raw, network_file, BATCH_SIZES)
 
-    def outputs(indices: NDArray[np.intp], what: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return predictor.outputs(views.take(indices), lambda done, total: report(done, total, what))
-
-    validation, known = outputs(rows["validation"], "validation wafers")
-    test, seen = outputs(rows["test"], "test wafers")
-    sample = np.sort(rng.permutation(rows["train"])[:DETECTOR_WAFERS])
-
     def embedded(indices: NDArray[np.intp]) -> NDArray[np.float32]:
-        return predictor.embeddings(views.take(indices), lambda done, total: report(done, total, "training wafers"))
+        return predictor.embeddings(views.take(indices), partial(_told, report, "training wafers"))
 
-    trained = embedded(sample)
-    temperature = fit_temperature(validation, truth[rows["validation"]])
-    detector = unknown.fit(trained, truth[sample], len(taxonomy))
-    if len(known):
-        detector = detector.with_limit(known, params.evaluate.unknown_quantile)
-    insistence = Reading(taxonomy, validation).limit(params.evaluate.unknown_quantile) if predictor.reads_patterns else None
-
-    membership = np.array(taxonomy.membership(), bool)
-
-    def part(name: str, logits: NDArray[np.float32], embedding: NDArray[np.float32]) -> Part:
-        chosen = split.iloc[rows[name]]
-        flags = detector.distance(embedding) > detector.limit
-        reading = None if insistence is None else Reading(taxonomy, logits)
-        new = np.zeros(len(logits), bool) if reading is None or insistence is None else reading.insistence > insistence
-        return Part(
-            truth=truth[rows[name]],
-            probabilities=softmax(logits, temperature),
-            group=chosen["group"].to_numpy(str),
-            unknown=flags | new,
-            shown=None if reading is None else np.where(new[:, None], reading.shown, membership[logits.argmax(axis=1)]),
-            file_sha256=chosen["file_sha256"].to_numpy(str),
-            index=chosen["index"].to_numpy(),
-        )
-
-    judged = evaluate(part("validation", validation, known), part("test", test, seen), taxonomy, params.evaluate, rng)
-    bundle = Bundle(taxonomy, views.spec, judged.thresholds.values, temperature, tuple(turns), detector, insistence, lineage)
+    firsts = {name: predictor.first_look(views.take(rows[name]), partial(_told, report, f"{name} wafers")) for name in PARTS[1:]}
+    labelled: dict[str, Labelled] = {}
+    rule = first_look(Labelled(seen=firsts["validation"], truth=truth[rows["validation"]]), params.evaluate, len(turns))
+    for name, first in firsts.items():
+        again = np.ones(len(rows[name]), bool) if rule is None else rule.again(first.first)
+        seen = predictor.look_again(views.take(rows[name]), first, again, partial(_told, report, f"{name} wafers again"))
+        labelled[name] = Labelled(seen=seen, truth=truth[rows[name]])
+    sample = np.sort(rng.permutation(rows["train"])[:DETECTOR_WAFERS])
+    bundle = fit_bundle(
+        replace(raw, first_look=rule if len(turns) > 1 else None), labelled["validation"], (embedded(sample), truth[sample]),
+        params.evaluate, rng, patterns=predictor.reads_patterns,
+    )  # fmt: skip
+    parts = {name: part_of(bundle, one, split.iloc[rows[name]]) for name, one in labelled.items()}
+    judged = evaluate(parts["validation"], parts["test"], taxonomy, params.evaluate, rng)
+    bundle = replace(bundle, thresholds=judged.thresholds.values, least=judged.rule.least)
     write_bundle(data / "bundle", bundle, network_file)
+    known = shard_index(data / "wafers.parquet")[list(KNOWN)]
+    table_of({name: (part, known.iloc[rows[name]]) for name, part in parts.items()}, judged.rule).to_parquet(data / "predictions.parquet")
 
     baselines: list[Baseline] = []
     if params.baselines.enabled:
         labels = [truth[rows[name]] for name in PARTS]
         learnt = rows["train"][stratified(labels[0], params.baselines.embedding_rows, np.random.default_rng(params.base.seed))]
         workers = Settings().workers or cores()
-        table = features.extract(views.images, workers, lambda done, total: report(done, total, "hand-made features"))
+        table = features.extract(views.images, workers, partial(_told, report, "hand-made features"))
         sources = [
             _source("features", "hand-made features", [table[rows[name]] for name in PARTS], labels),
-            _source("embedding", "the network's embedding", [embedded(learnt), known, seen], [truth[learnt], *labels[1:]]),
+            _source(
+                "embedding",
+                "the network's embedding",
+                [embedded(learnt), *(labelled[name].seen.embedding for name in PARTS[1:])],
+                [truth[learnt], *labels[1:]],
+            ),
         ]
         baselines = stand_beside(judged, sources, params.baselines, seed=params.base.seed, workers=workers, progress=report)
 
@@ -128,6 +121,10 @@ def judge(
     return {
         k: metrics[k] for k in ("macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate", "test_wafers") if k in metrics
     }
+
+
+def _told(report: Callable[[int, int, str], None], what: str, done: int, total: int) -> None:
+    report(done, total, what)
 
 
 def _limits(params: Params, lineage: dict[str, str]) -> list[str]:

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, PositiveInt
 
 from inspection.params.section import Section, Share
 from inspection.wafer.taxonomy import Severity
 
 
+class Unknowns(Section):
+    """The unknown detector (``scoring.unknown``) and the share of known wafers that it may flag."""
+
+    detector: Literal["mahalanobis", "mixture", "neighbours", "energy"] = "mahalanobis"
+    rate: Share = 0.05
+
+
 class Evaluate(Section):
-    """Thresholds and intervals."""
+    """Calibration, prediction sets, thresholds, the detector of unknown patterns, and intervals.
+
+    ``coverage``: share of each class whose prediction set must hold it. ``test_time_augmentation``: wafers whose first look is not sure are
+    scored in their other turns, too, as many as keep the mean number of looks below ``looks``.
+    """
 
     bootstrap: PositiveInt = 200
     min_positives: PositiveInt = 5
-    unknown_quantile: Share = 0.999
+    calibration: Literal["temperature", "vector"] = "temperature"
+    coverage: float = Field(default=0.95, gt=0.5, lt=1)
+    unknown: Unknowns = Unknowns()
+    combination_quantile: Share = 0.999
     test_time_augmentation: bool = True
+    looks: float = Field(default=2.0, ge=1)
 
 
 class Register(Section):

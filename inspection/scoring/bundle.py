@@ -3,11 +3,12 @@
 ::
 
     BUNDLE/
-      bundle.json     format version, classes, view spec, thresholds, temperature, turns, lineage, sha256 of the other files
+      bundle.json     format version, classes, view spec, what turns logits into a decision, lineage, sha256 of the other files
       model.keras     the network (Keras 3 archive; loaded only when its sha256 is the one written here)
-      unknown.npz     means, precision and limit of the unknown detector
+      unknown.npz     the unknown detector with its limit
 
-Changing the layout: raise ``FORMAT_VERSION``, keep reading the old one, and keep a test with an old bundle.
+Changing the layout: raise ``FORMAT_VERSION``, keep reading the old one, and keep a test with an old bundle. Version 1 had no prediction
+sets, no vector scaling, no first look (every wafer was scored in every turn), and detectors by Mahalanobis distance alone.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inspection.errors import BundleError
+from inspection.scoring.calibration import VectorScaling, softmax
+from inspection.scoring.decision import DecisionRule
 from inspection.scoring.unknown import UnknownDetector
 from inspection.views.renderer import ViewSpec
 from inspection.wafer.taxonomy import Taxonomy, WaferClass
@@ -31,18 +34,47 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE = (1, 2)
 MANIFEST, NETWORK, DETECTOR = "bundle.json", "model.keras", "unknown.npz"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstLook:
+    """Which wafers are worth a look at their other turns: those whose first look leaves more than one class, or another, or none.
+
+    ``temperature`` and ``least`` (k,) are those of a single look; of the wafers that are not sure by them, those whose two likeliest
+    classes lie at most ``margin`` apart are looked at again (the budget: ``evaluate.looks``).
+    """
+
+    temperature: float
+    least: NDArray[np.float64]
+    margin: float = 1.0
+
+    def again(self, logits: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether a wafer with these logits (n, k) of its first look is looked at again, shape (n,)."""
+        probabilities = softmax(logits, self.temperature)
+        rule = DecisionRule(("",) * len(self.least), np.zeros(len(self.least)), self.least)
+        return ~rule.sure(probabilities) & (margins(probabilities) <= self.margin)
+
+
+def margins(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How far the two likeliest classes lie apart, shape (n,)."""
+    if probabilities.shape[1] < 2:
+        return np.ones(len(probabilities))
+    two = np.partition(np.asarray(probabilities, np.float64), -2, axis=1)[:, -2:]
+    return two[:, 1] - two[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """A bundle without its network.
 
-    ``thresholds`` (k,) in [0, 1]; ``temperature`` > 0 divides the logits; ``turns`` are the (2, 2) symmetries of the square that
-    the predictor averages over (the identity alone = no test-time augmentation). ``new_combination``: how much a wafer must insist on a
-    combination that is no class to be called so (``combinations``), None where the network has no logits of patterns. ``lineage`` says
-    where it came from.
+    ``thresholds`` (k,) in [0, 1]; ``temperature`` > 0 divides the logits, after ``vector`` where there is one; ``least`` (k,): from which
+    probability on a class belongs to the prediction set. ``turns`` are the (2, 2) symmetries of the square that the predictor averages
+    over (the identity alone = no test-time augmentation), for all wafers or, with ``first_look``, for those that need it.
+    ``new_combination``: how much a wafer must insist on a combination that is no class to be called so (``combinations``), None where the
+    network has no logits of patterns. ``lineage`` says where it came from.
     """
 
     taxonomy: Taxonomy
@@ -53,6 +85,18 @@ class Bundle:
     detector: UnknownDetector | None = None
     new_combination: float | None = None
     lineage: dict[str, Any] = field(default_factory=dict)
+    vector: VectorScaling | None = None
+    least: NDArray[np.float64] | None = None
+    first_look: FirstLook | None = None
+
+    @property
+    def rule(self) -> DecisionRule:
+        """What decides."""
+        return DecisionRule(self.taxonomy.names, self.thresholds, self.least)
+
+    def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Calibrated probabilities (n, k) of logits (n, k)."""
+        return softmax(logits if self.vector is None else self.vector(logits), self.temperature)
 
 
 def write_bundle(folder: Path, bundle: Bundle, network: Path) -> str:
@@ -74,6 +118,9 @@ def write_bundle(folder: Path, bundle: Bundle, network: Path) -> str:
         "temperature": float(bundle.temperature),
         "turns": [np.rint(t).astype(int).tolist() for t in bundle.turns],
         **({} if bundle.new_combination is None else {"new_combination": float(bundle.new_combination)}),
+        **({} if bundle.vector is None else {"vector": {"scale": bundle.vector.scale.tolist(), "bias": bundle.vector.bias.tolist()}}),
+        **({} if bundle.least is None else {"least": bundle.least.tolist()}),
+        **({} if (look := bundle.first_look) is None else {"first_look": {**asdict(look), "least": look.least.tolist()}}),
         "lineage": bundle.lineage,
         "files": {p.name: file_sha256(p) for p in sorted(aside.iterdir())},
     }
@@ -111,6 +158,9 @@ def read_bundle(folder: Path) -> Bundle:
         detector=UnknownDetector.load(folder / DETECTOR) if DETECTOR in content["files"] else None,
         new_combination=content.get("new_combination"),
         lineage=content["lineage"],
+        vector=VectorScaling(*(np.array(content["vector"][key]) for key in ("scale", "bias"))) if "vector" in content else None,
+        least=np.array(content["least"]) if "least" in content else None,
+        first_look=_first_look(content.get("first_look")),
     )
 
 
@@ -123,10 +173,8 @@ def bundle_sha256(folder: Path) -> str:
 
 
 def config_sha256(folder: Path) -> str:
-    """Identity of what turns logits into a decision: thresholds, temperature, turns, views and the limit of new combinations."""
-    content = _manifest(folder)
-    read = ("format_version", "classes", "views", "thresholds", "temperature", "turns", "new_combination")
-    chosen = {k: content[k] for k in read if k in content}
+    """Identity of what turns logits into a decision: all of the manifest but the lineage and the files' sums."""
+    chosen = {key: value for key, value in _manifest(folder).items() if key not in ("lineage", "files")}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
@@ -136,14 +184,18 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _first_look(content: dict[str, Any] | None) -> FirstLook | None:
+    return None if content is None else FirstLook(**{**content, "least": np.array(content["least"])})
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         raise BundleError(f"No model bundle in {folder}: expected {MANIFEST}. Train and register a model first.")
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if content.get("format_version") != FORMAT_VERSION:
+    if content.get("format_version") not in READABLE:
         raise BundleError(
-            f"Bundle {folder} has format version {content.get('format_version')!r}, this software reads {FORMAT_VERSION}. "
+            f"Bundle {folder} has format version {content.get('format_version')!r}, this software reads {READABLE}. "
             "Register the model again with this version."
         )
     return content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,8 @@ from inspection.models.head import PATTERN_LAYER
 from inspection.models.orbit_layers import blind_to
 from inspection.models.saved import load_network
 from inspection.scoring.bundle import NETWORK, Bundle, bundle_sha256, config_sha256, read_bundle
-from inspection.scoring.calibration import softmax
 from inspection.scoring.combinations import Reading, pattern_probabilities
-from inspection.scoring.decision import Scored, decide
+from inspection.scoring.decision import Scored
 from inspection.spawned import cores
 from inspection.views.renderer import turn_dies
 from inspection.views.shards import Views
@@ -25,12 +24,26 @@ from inspection.wafer.maps import DefectMap, ImageMap, WaferInfo
 from inspection.wafer.taxonomy import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from inspection.wafer.maps import InspectionMap
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the network says of n wafers.
+
+    ``logits`` (n, k), averaged over the turns looked at; ``embedding`` (n, f) and ``first`` (n, k): of the unturned view alone;
+    ``looks`` (n,): turns looked at.
+    """
+
+    logits: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    first: NDArray[np.float32]
+    looks: NDArray[np.int64]
 
 
 class Predictor:
@@ -101,12 +114,13 @@ class Predictor:
         """The outcome of each wafer of ``views``."""
         if not len(views):
             return []
-        logits, embedding = self.outputs(views)
-        probabilities = softmax(logits, self.bundle.temperature)
-        detector, taxonomy = self.bundle.detector, self.bundle.taxonomy
-        distance = None if detector is None else detector.distance(embedding)
-        flags = None if detector is None or distance is None else distance > detector.limit
-        decisions = decide(probabilities, self.bundle.thresholds, taxonomy.names, flags)
+        seen = self.look(views)
+        bundle, taxonomy = self.bundle, self.bundle.taxonomy
+        probabilities = bundle.probabilities(seen.logits)
+        strange = None if bundle.detector is None else bundle.detector.score(seen.embedding, seen.first)
+        flags = None if strange is None or bundle.detector is None else strange > bundle.detector.limit
+        decisions = bundle.rule.decide(probabilities, flags)
+        sets = bundle.rule.set_names(probabilities) if bundle.least is not None else None
         patterns = pattern_probabilities(probabilities, taxonomy) if taxonomy.combines else None
         scored = [
             Scored(
@@ -114,12 +128,14 @@ class Predictor:
                 decision=decisions[i],
                 probability=float(probabilities[i, k]),
                 probabilities={n: float(p) for n, p in zip(taxonomy.names, probabilities[i], strict=True)},
-                unknown_score=None if distance is None else float(distance[i]),
+                unknown_score=None if strange is None else float(strange[i]),
                 patterns=None if patterns is None else _named(taxonomy.patterns, patterns[i]),
+                prediction_set=None if sets is None else sets[i],
+                looks=int(seen.looks[i]),
             )
             for i, k in enumerate(probabilities.argmax(axis=1).tolist())
         ]
-        return scored if self.bundle.new_combination is None else self._with_new(scored, Reading(taxonomy, logits))
+        return scored if bundle.new_combination is None else self._with_new(scored, Reading(taxonomy, seen.logits))
 
     def _with_new(self, scored: list[Scored], reading: Reading) -> list[Scored]:
         """``scored``, but for the wafers that insist on a combination that is no class."""
@@ -145,36 +161,58 @@ class Predictor:
             found.append(keras.ops.convert_to_numpy(self._embed(inputs))[: len(part)])
             if progress is not None:
                 progress(start + len(part), len(views))
-        return np.concatenate(found) if found else self.outputs(views)[1]
+        return np.concatenate(found) if found else self.first_look(views).embedding
 
-    def outputs(self, views: Views, progress: Callable[[int, int], None] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Logits (n, k) averaged over the bundle's turns, and embeddings (n, f) of the unturned views."""
-        logits, embeddings, done = [], [], 0
+    def look(self, views: Views, progress: Callable[[int, int], None] | None = None) -> Seen:
+        """The network's outputs for each wafer of ``views``: of all its turns, or of as many as the bundle's first look asks for."""
+        first = self.first_look(views, progress)
+        rule = self.bundle.first_look
+        again = np.ones(len(views), bool) if rule is None else rule.again(first.logits)
+        return self.look_again(views, first, again, progress)
+
+    def first_look(self, views: Views, progress: Callable[[int, int], None] | None = None) -> Seen:
+        """Logits and embeddings of the unturned views."""
+        logits, embeddings = [], []
+        for part, size in self._parts(views):
+            one, embedding = self._run(_pad(part, size), self._measured(part, size))
+            logits.append(one[: len(part)])
+            embeddings.append(embedding[: len(part)])
+            if progress is not None:
+                progress(sum(map(len, logits)), len(views))
+        if not logits:
+            _, embedding = self._run(self._blank(self.batch_sizes[0]))
+            logits, embeddings = [np.zeros((0, len(self.bundle.taxonomy)), np.float32)], [embedding[:0]]
+        found = np.concatenate(logits)
+        return Seen(found, np.concatenate(embeddings), found, np.ones(len(views), np.int64))
+
+    def look_again(self, views: Views, first: Seen, again: NDArray[np.bool_], progress: Callable[[int, int], None] | None = None) -> Seen:
+        """``first``, with the logits of the wafers in ``again`` (n,) averaged over all turns."""
+        turns = [turn for turn in self._turns if not np.array_equal(turn, np.eye(2))]
+        chosen = np.flatnonzero(again)
+        if not turns or not len(chosen):
+            return first
+        logits, looks, done = first.logits.copy(), first.looks.copy(), 0
+        for part, size in self._parts(views.take(chosen)):
+            rows = chosen[done : done + len(part)]
+            table = self._measured(part, size)  # of any turn the same
+            total = first.logits[rows].copy()
+            for turn in turns:
+                total += self._run(_pad(_turn_views(part, turn), size), table)[0][: len(part)]
+            logits[rows], looks[rows] = total / (len(turns) + 1), len(turns) + 1
+            done += len(part)
+            if progress is not None:
+                progress(done, len(chosen))
+        return replace(first, logits=logits, looks=looks)
+
+    def _parts(self, views: Views) -> Iterator[tuple[Views, int]]:
+        """``views`` in parts, each with the batch size that it is padded to."""
+        done = 0
         while done < len(views):
             left = len(views) - done
             size = next((s for s in self.batch_sizes if s >= left), self.batch_sizes[-1])
             part = views.take(np.arange(done, min(done + size, len(views))))
-            part_logits, part_embedding = self._turned(part, size)
-            logits.append(part_logits)
-            embeddings.append(part_embedding)
+            yield part, size
             done += len(part)
-            if progress is not None:
-                progress(done, len(views))
-        if not logits:
-            _, embedding = self._run(self._blank(self.batch_sizes[0]))
-            return np.zeros((0, len(self.bundle.taxonomy)), np.float32), embedding[:0]
-        return np.concatenate(logits), np.concatenate(embeddings)
-
-    def _turned(self, part: Views, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        total: Any = 0.0
-        embedding: Any = None
-        table = self._measured(part, size)  # of any turn the same
-        for turn in self._turns:
-            views = part if np.array_equal(turn, np.eye(2)) else _turn_views(part, turn)
-            logits, features = self._run(_pad(views, size), table)
-            total = total + logits[: len(part)]
-            embedding = features[: len(part)] if embedding is None else embedding
-        return total / len(self._turns), embedding
 
     def _run(self, views: Views, table: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         inputs: list[Any] = [views.images, views.tiles] if self._uses_tiles else [views.images]

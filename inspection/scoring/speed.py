@@ -32,7 +32,7 @@ def images_per_second(network: keras.Model, spec: ViewSpec, batch: int, *, secon
     began = time.perf_counter()
     while len(took) < LEAST_RUNS or (time.perf_counter() - began < seconds and len(took) < MOST_RUNS):
         before = time.perf_counter()
-        predictor.outputs(views)
+        predictor.look(views)
         took.append(time.perf_counter() - before)
     return batch / float(np.median(took))
 

@@ -1,57 +1,196 @@
-"""Patterns never seen in training: distance in the embedding from the nearest class.
+"""Patterns never seen in training: how strange a wafer is to the network, and from where on it counts as Unknown.
 
-Class means with one shared, shrunk covariance (Lee et al. 2018, "A simple unified framework for detecting out-of-distribution samples").
+===============  ==========================================================================================================
+``mahalanobis``  squared distance of the embedding to the nearest class mean, by one shared, shrunk covariance (Lee et al. 2018)
+``mixture``      negative log likelihood of the embedding under a Gaussian mixture, in its principal directions
+``neighbours``   distance of the normalised embedding to its k-th nearest training wafer (Sun et al. 2022)
+``energy``       negative log of the summed exponentials of the logits (Liu et al. 2020)
+===============  ==========================================================================================================
+
+`python benchmarks/compare_unknown.py` leaves out one class after the other on real maps; its table decides the default
+(``evaluate.unknown.detector``). The limit is conformal: validation wafers, which are all known, exceed it at the rate that is allowed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from inspection.errors import BundleError
+from inspection.scoring.conformal import upper_limit
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    Embeddings = NDArray[np.floating]
+
+NEIGHBOUR = 10
+"""Which nearest training wafer counts: one mislabelled or odd one alone makes nothing known."""
+DIRECTIONS = 32
+"""Principal directions of the embedding that the mixture lives in, at most."""
+KEPT_WAFERS = 8_000
+"""Training wafers that ``neighbours`` keeps, at most."""
+
+
+class Strangeness(Protocol):
+    """How strange wafers are: more is stranger, the unit is each detector's own."""
+
+    def __call__(self, embedding: Embeddings, logits: Embeddings) -> NDArray[np.float32]:
+        """Embeddings (n, f) and logits (n, k) -> (n,)."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
-class UnknownDetector:
-    """``means`` (k, f), ``whitening`` (f, r) with whitening @ whitening.T the precision, ``limit`` on the squared distance."""
+class Mahalanobis:
+    """``means`` (k, f), ``whitening`` (f, r) with whitening @ whitening.T the precision."""
 
     means: NDArray[np.float32]
     whitening: NDArray[np.float32]
-    limit: float
 
-    def distance(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Squared Mahalanobis distance of (n, f) embeddings to the nearest class mean, shape (n,)."""
-        points, means = embedding @ self.whitening, self.means @ self.whitening
-        squares = (points**2).sum(1)[:, None] - 2 * points @ means.T + (means**2).sum(1)[None, :]
-        return np.maximum(squares.min(axis=1), 0).astype(np.float32)
+    def __call__(self, embedding: Embeddings, logits: Embeddings) -> NDArray[np.float32]:  # noqa: ARG002
+        """Squared distance to the nearest mean."""
+        return _squares(embedding @ self.whitening, self.means @ self.whitening).min(axis=1).astype(np.float32)
 
-    def with_limit(self, embedding: NDArray[np.floating], quantile: float) -> UnknownDetector:
-        """The same detector with its limit at ``quantile`` of the distances of known (validation) wafers."""
-        return UnknownDetector(self.means, self.whitening, float(np.quantile(self.distance(embedding), quantile)))
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """``centre`` (f,) and ``basis`` (f, d) of the principal directions; ``weights`` (c,), ``means`` (c, d), ``roots`` (c, d, d).
+
+    ``roots`` are the Cholesky factors of the components' precisions.
+    """
+
+    centre: NDArray[np.float32]
+    basis: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    means: NDArray[np.float32]
+    roots: NDArray[np.float32]
+
+    def __call__(self, embedding: Embeddings, logits: Embeddings) -> NDArray[np.float32]:  # noqa: ARG002
+        """Negative log likelihood."""
+        points = (np.asarray(embedding, np.float64) - self.centre) @ self.basis
+        parts = []
+        for weight, mean, root in zip(self.weights, self.means, self.roots, strict=True):
+            off = points @ root - mean @ root
+            volume = np.log(np.diagonal(root).astype(np.float64)).sum() - 0.5 * len(mean) * np.log(2 * np.pi)
+            parts.append(np.log(np.float64(weight)) + volume - 0.5 * (off**2).sum(axis=1))
+        return (-np.logaddexp.reduce(parts, axis=0)).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """``known`` (m, f): unit embeddings of training wafers."""
+
+    known: NDArray[np.float32]
+
+    def __call__(self, embedding: Embeddings, logits: Embeddings) -> NDArray[np.float32]:  # noqa: ARG002
+        """Distance of the unit embedding to the ``NEIGHBOUR``-th nearest."""
+        unit, place = _unit(embedding), min(NEIGHBOUR, len(self.known)) - 1
+        blocks = [unit[start : start + 1024] for start in range(0, len(unit), 1024)]
+        found = [np.partition(_squares(block, self.known), place, axis=1)[:, place] for block in blocks]
+        return np.sqrt(np.concatenate(found)).astype(np.float32) if found else np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Energy:
+    """Of the logits alone."""
+
+    def __call__(self, embedding: Embeddings, logits: Embeddings) -> NDArray[np.float32]:  # noqa: ARG002
+        """Negative log of the summed exponentials."""
+        return (-np.logaddexp.reduce(np.asarray(logits, np.float64), axis=1)).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class UnknownDetector:
+    """A way to measure strangeness, and the ``limit`` above which a wafer is Unknown."""
+
+    measure: Strangeness
+    limit: float = float("inf")
+
+    def score(self, embedding: Embeddings, logits: Embeddings) -> NDArray[np.float32]:
+        """Strangeness (n,) of wafers with embeddings (n, f) and logits (n, k) before any scaling."""
+        return self.measure(embedding, logits)
+
+    def with_limit(self, embedding: Embeddings, logits: Embeddings, rate: float) -> UnknownDetector:
+        """The same detector, whose limit at most ``rate`` of the wafers that come like these known ones exceed."""
+        return replace(self, limit=upper_limit(self.score(embedding, logits), rate))
 
     def save(self, path: Path) -> None:
         """Write arrays, no objects."""
-        np.savez(path, means=self.means, whitening=self.whitening, limit=np.array(self.limit))
+        kind = next(name for name, made in MEASURES.items() if type(self.measure) is made)
+        np.savez(path, kind=np.array(kind), limit=np.array(self.limit), **vars(self.measure))
 
     @classmethod
     def load(cls, path: Path) -> UnknownDetector:
-        """Read what ``save`` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["means"], arrays["whitening"], float(arrays["limit"]))
+        """Read what ``save`` wrote, and detectors of bundles of version 1, which are Mahalanobis.
+
+        Raises
+        ------
+        BundleError
+            A kind that this software does not know.
+        """
+        with np.load(path, allow_pickle=False) as stored:
+            arrays: dict[str, Any] = dict(stored)
+        kind, limit = str(arrays.pop("kind", "mahalanobis")), float(arrays.pop("limit"))
+        if kind not in MEASURES or set(arrays) != {one.name for one in fields(MEASURES[kind])}:
+            raise BundleError(f"Cannot read {path.name}: expected a detector of {list(MEASURES)}, got {kind!r}. Register the model again.")
+        return cls(MEASURES[kind](**arrays), limit)
 
 
-def fit(embedding: NDArray[np.floating], labels: NDArray[np.integer], classes: int) -> UnknownDetector:
-    """Fit on training embeddings (n, f) with class indices (n,); a class without examples has no mean. The limit is infinite."""
-    from sklearn.covariance import LedoitWolf  # noqa: PLC0415  (slow import, needed in training only)
+MEASURES: Mapping[str, Any] = {
+    "mahalanobis": Mahalanobis,
+    "mixture": Mixture,
+    "neighbours": Neighbours,
+    "energy": Energy,
+}
 
-    seen = [k for k in range(classes) if np.any(labels == k)]
+
+def fit(kind: str, embedding: Embeddings, labels: NDArray[np.integer], rng: np.random.Generator) -> UnknownDetector:
+    """Fit a detector on training embeddings (n, f) with class positions (n,); its limit is infinite."""
+    fitted: Mapping[str, Callable[[], Strangeness]] = {
+        "mahalanobis": lambda: _mahalanobis(embedding, labels),
+        "mixture": lambda: _mixture(embedding, len(np.unique(labels)), rng),
+        "neighbours": lambda: Neighbours(_unit(embedding[np.sort(rng.permutation(len(embedding))[:KEPT_WAFERS])])),
+        "energy": Energy,
+    }
+    return UnknownDetector(fitted[kind]())
+
+
+def _mahalanobis(embedding: Embeddings, labels: NDArray[np.integer]) -> Mahalanobis:
+    from sklearn.covariance import LedoitWolf  # noqa: PLC0415  (slow import, needed in evaluation only)
+
+    seen, places = np.unique(labels, return_inverse=True)
     means = np.stack([embedding[labels == k].mean(axis=0) for k in seen])
-    centred = embedding - means[np.searchsorted(seen, labels)]
-    values, vectors = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(centred).covariance_)
+    values, vectors = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(embedding - means[places]).covariance_)
     whitening = vectors / np.sqrt(np.maximum(values, 1e-8))
-    return UnknownDetector(means.astype(np.float32), whitening.astype(np.float32), float("inf"))
+    return Mahalanobis(means.astype(np.float32), whitening.astype(np.float32))
+
+
+def _mixture(embedding: Embeddings, classes: int, rng: np.random.Generator) -> Mixture:
+    """Two components for each class, as many as there are wafers for."""
+    from sklearn.mixture import GaussianMixture  # noqa: PLC0415  (as above)
+
+    x = np.asarray(embedding, np.float64)
+    centre = x.mean(axis=0)
+    _, spread, directions = np.linalg.svd(x - centre, full_matrices=False)
+    basis = directions[: min(DIRECTIONS, max(1, int(np.count_nonzero(spread > 1e-6 * spread.max(initial=0.0)))))].T
+    points = (x - centre) @ basis
+    components = int(np.clip(len(x) // (4 * points.shape[1]), 1, 2 * classes))
+    fitted = GaussianMixture(components, reg_covar=1e-4 * float(points.var()) + 1e-12, random_state=int(rng.integers(2**31))).fit(points)
+    arrays = (centre, basis, fitted.weights_, fitted.means_, fitted.precisions_cholesky_)
+    return Mixture(*(np.asarray(a, np.float32) for a in arrays))
+
+
+def _unit(embedding: Embeddings) -> NDArray[np.float32]:
+    x = np.asarray(embedding, np.float32)
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.float32(1e-12))
+
+
+def _squares(points: Embeddings, others: Embeddings) -> NDArray[np.floating]:
+    """Squared distances (n, m)."""
+    found: NDArray[np.floating] = (points**2).sum(1)[:, None] - 2 * points @ others.T + (others**2).sum(1)[None, :]
+    return np.maximum(found, 0)

@@ -198,7 +198,7 @@ def _voter(workspace: Workspace, taxonomy: Taxonomy, spec: ViewSpec) -> Vote:
     from inspection.views.shards import Views
 
     predictor = Predictor.of(Bundle(taxonomy, spec, np.full(len(taxonomy), 0.5), 1.0), workspace.data / "model" / NETWORK, (16, 128))
-    return lambda views: softmax(predictor.outputs(Views(views.image, views.tiles, spec))[0])
+    return lambda views: softmax(predictor.look(Views(views.image, views.tiles, spec)).logits)
 
 
 def verdict_of(workspace: Workspace, params: Params) -> str | None:

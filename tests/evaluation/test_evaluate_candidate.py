@@ -8,7 +8,7 @@ from inspection.errors import InputError
 from inspection.evaluation.evaluation import Part, evaluate
 from inspection.evaluation.gallery import choose
 from inspection.params import Evaluate
-from inspection.scoring.decision import decide
+from inspection.scoring.decision import DecisionRule
 from inspection.wafer.taxonomy import Taxonomy, WaferClass
 
 TAXONOMY = Taxonomy((WaferClass("Donut"), WaferClass("Normal", normal=True), WaferClass("Rare"), WaferClass("Absent")))
@@ -50,7 +50,8 @@ def test_decisions_follow_the_decision_rule_with_the_tuned_thresholds():
     unknown = np.arange(300) % 50 == 0
     test = part(2, unknown=unknown)
     found = judge(test=test)
-    assert list(found.decisions) == decide(test.probabilities, found.thresholds.values, TAXONOMY.names, unknown)
+    rule = DecisionRule(TAXONOMY.names, found.thresholds.values, found.inclusion.least)
+    assert list(found.decisions) == rule.decide(test.probabilities, unknown)
     assert found.by_decision.unknown.hits == unknown.sum()
     assert found.by_label.unknown.hits == 0
 
@@ -79,6 +80,8 @@ def test_no_test_wafer_is_an_error_that_says_what_to_do():
 def test_an_empty_validation_part_still_judges_the_test_part():
     found = judge(validation=part(1, wafers=0))
     assert not any(found.thresholds.tuned)
+    assert found.inclusion is found.coverage is None
+    assert "coverage" not in found.metrics()
     assert found.metrics()["macro_f1"] > 0.5
 
 

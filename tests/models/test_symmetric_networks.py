@@ -143,7 +143,7 @@ def test_the_predictor_asks_a_symmetric_network_once_and_any_other_for_every_tur
         predictor = Predictor(bundle, network, (4,))
         assert len(predictor._turns) == runs
         mean = np.mean([logits_of(network, turned({"image": images}, turn)) for turn in bundle.turns], axis=0)
-        np.testing.assert_allclose(predictor.outputs(views)[0], mean, atol=1e-5)
+        np.testing.assert_allclose(predictor.look(views).logits, mean, atol=1e-5)
 
 
 def test_a_published_network_cannot_be_symmetric_and_says_which_can():

@@ -86,3 +86,34 @@ def test_the_backend_neutral_network_has_the_stated_inputs_and_outputs(bundle_fo
     assert network.output_shape == (None, 3)
     blank = network([np.zeros((2, 32, 32, 3), np.uint8), np.zeros((2, 2, 16, 16, 3), np.uint8)])
     assert np.isfinite(np.asarray(blank)).all(), "a wafer without tiles has a score too"
+
+
+def test_a_second_look_is_given_to_those_who_need_it_and_is_the_mean_of_all_turns(predictor):
+    views = predictor.prepare(maps(19))
+    every = predictor.look(views)
+    assert (every.looks == 8).all()
+    first = predictor.first_look(views)
+    again = np.arange(19) % 3 == 0
+    some = predictor.look_again(views, first, again)
+    assert some.looks.tolist() == [8 if a else 1 for a in again]
+    np.testing.assert_allclose(some.logits[again], every.logits[again], atol=1e-5)
+    np.testing.assert_array_equal(some.logits[~again], first.logits[~again])
+    np.testing.assert_array_equal(some.embedding, every.embedding)
+
+
+def test_the_bundle_says_who_is_looked_at_again(bundle_folder, tmp_path):
+    from dataclasses import replace
+
+    from inspection.scoring.bundle import FirstLook, read_bundle, write_bundle
+    from inspection.scoring.predictor import Predictor
+
+    plain = Predictor.load(bundle_folder, (8,))
+    views = plain.prepare(maps(19))
+    share = plain.bundle.probabilities(plain.first_look(views).logits)
+    least = np.quantile(share, 0.5, axis=0)
+    rule = FirstLook(1.0, least)
+    write_bundle(tmp_path / "b", replace(read_bundle(bundle_folder), first_look=rule), bundle_folder / "model.keras")
+    adaptive = Predictor.load(tmp_path / "b", (8,))
+    again = rule.again(plain.first_look(views).logits)
+    assert 0 < again.sum() < 19
+    assert [s.looks for s in adaptive.score(views)] == [8 if a else 1 for a in again]

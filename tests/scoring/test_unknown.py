@@ -1,45 +1,82 @@
-"""Laws of the unknown detector: near any class is known, far from all is unknown, by the spread of the classes."""
+"""Laws of the unknown detectors: near any class is known, far from all is unknown, and what is saved is what is loaded."""
 
 import numpy as np
 import pytest
 
+from inspection.errors import BundleError
 from inspection.scoring import unknown
-from inspection.scoring.unknown import UnknownDetector
+from inspection.scoring.unknown import MEASURES, UnknownDetector
 
-CENTRES = np.array([[0.0, 0.0, 0.0], [20.0, 0.0, 0.0], [0.0, 20.0, 0.0]])
+CENTRES = np.array([[20.0, 0.0, 0.0], [0.0, 20.0, 0.0], [-20.0, 0.0, 0.0]])
 SPREAD = np.array([1.0, 1.0, 0.1])
+READOUT = CENTRES.T / 20
 
 
-def embeddings(rng, wafers=300):
+def embeddings(seed, wafers=600):
+    rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, wafers)
     return CENTRES[labels] + rng.normal(size=(wafers, 3)) * SPREAD, labels
 
 
-@pytest.fixture
-def detector():
-    known, labels = embeddings(np.random.default_rng(1))
-    return unknown.fit(known, labels, 4)  # the fourth class has no example
+def fitted(kind):
+    known, labels = embeddings(1)
+    return unknown.fit(kind, known, labels, np.random.default_rng(0))
 
 
-def test_a_wafer_is_as_far_as_its_nearest_class(detector):
-    assert (detector.distance(CENTRES) < 1).all()
-    assert detector.distance(np.array([[10.0, 10.0, 0.0]]))[0] > 50
+@pytest.mark.parametrize("kind", MEASURES)
+def test_the_limit_lets_the_stated_share_of_known_wafers_pass_and_nothing_new(kind):
+    detector = fitted(kind)
+    assert detector.limit == float("inf"), "until it is set"
+    fresh, _ = embeddings(2, 4_000)
+    limited = detector.with_limit(fresh[:2_000], fresh[:2_000] @ READOUT, 0.05)
+    assert np.mean(limited.score(fresh[2_000:], fresh[2_000:] @ READOUT) > limited.limit) == pytest.approx(0.05, abs=0.02)
+    new = np.array([[0.0, -4.0, 5.0]]) + np.random.default_rng(3).normal(size=(50, 3)) * SPREAD
+    assert (limited.score(new, new @ READOUT) > limited.limit).all()
 
 
-def test_distance_counts_in_spreads_not_in_units(detector):
-    along, across = detector.distance(np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 2.0]]))
+@pytest.mark.parametrize("kind", MEASURES)
+def test_what_is_saved_is_what_is_loaded_and_a_wafer_is_as_strange_in_any_company(kind, tmp_path):
+    detector = fitted(kind)
+    points, _ = embeddings(4, 7)
+    limited = detector.with_limit(points, points @ READOUT, 0.2)
+    limited.save(tmp_path / "unknown.npz")
+    back = UnknownDetector.load(tmp_path / "unknown.npz")
+    together = limited.score(points, points @ READOUT)
+    assert np.array_equal(back.score(points, points @ READOUT), together)
+    assert back.limit == limited.limit
+    alone = [float(limited.score(p[None], p[None] @ READOUT)[0]) for p in points]
+    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4)
+    assert len(limited.score(points[:0], points[:0] @ READOUT)) == 0
+
+
+def test_mahalanobis_counts_in_spreads_not_in_units_from_the_nearest_class():
+    detector = fitted("mahalanobis")
+    offs = CENTRES[0] + np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+    at, along, across = detector.score(offs, offs @ READOUT)
+    assert at < 1
     assert across > 10 * along
 
 
-def test_the_limit_lets_the_quantile_of_known_wafers_pass(detector):
-    fresh, _ = embeddings(np.random.default_rng(2), 1000)
-    limited = detector.with_limit(fresh, 0.9)
-    assert np.mean(limited.distance(fresh) > limited.limit) == pytest.approx(0.1, abs=0.002)
-    assert detector.limit == float("inf")
+def test_mixture_agrees_with_the_library_that_fitted_it():
+    from sklearn.mixture import GaussianMixture
+
+    known, labels = embeddings(1)
+    detector = unknown.fit("mixture", known, labels, np.random.default_rng(0))
+    m = detector.measure
+    reference = GaussianMixture(len(m.weights))
+    reference.weights_, reference.means_, reference.precisions_cholesky_ = m.weights, m.means, m.roots
+    points, _ = embeddings(5, 40)
+    expected = -reference.score_samples((points - m.centre) @ m.basis)
+    np.testing.assert_allclose(detector.score(points, points @ READOUT), expected, rtol=1e-4)
 
 
-def test_what_is_saved_is_what_is_loaded(detector, tmp_path):
-    detector.save(tmp_path / "unknown.npz")
-    back = UnknownDetector.load(tmp_path / "unknown.npz")
-    assert np.array_equal(back.distance(CENTRES), detector.distance(CENTRES))
-    assert back.limit == detector.limit
+def test_a_detector_of_a_bundle_of_version_1_is_read_and_a_foreign_one_is_refused(tmp_path):
+    old = fitted("mahalanobis")
+    np.savez(tmp_path / "old.npz", means=old.measure.means, whitening=old.measure.whitening, limit=np.array(9.0))
+    back = UnknownDetector.load(tmp_path / "old.npz")
+    assert back.limit == 9.0
+    assert np.array_equal(back.score(CENTRES, CENTRES), old.score(CENTRES, CENTRES))
+    for kind, arrays in (("oracle", {}), ("energy", {"known": np.zeros(3)}), ("neighbours", {})):
+        np.savez(tmp_path / "bad.npz", kind=np.array(kind), limit=np.array(1.0), **arrays)
+        with pytest.raises(BundleError, match=r"bad\.npz"):
+            UnknownDetector.load(tmp_path / "bad.npz")

@@ -83,7 +83,8 @@ def test_the_vote_is_the_same_for_a_wafer_and_its_turns():
     views = Views(images, np.zeros((5, 0, 32, 32, 3), np.uint8), ViewSpec(32))
     taxonomy = Taxonomy((WaferClass("none", normal=True), WaferClass("a"), WaferClass("b")))
     predictor = Predictor(Bundle(taxonomy, ViewSpec(32), np.full(3, 0.5), 1.0), fused(*pair(), 1.0), (4,))
-    logits, embedding = predictor.outputs(views)
+    seen = predictor.look(views)
+    logits, embedding = seen.logits, seen.embedding
     np.testing.assert_allclose(logits, np.broadcast_to(logits[0], logits.shape), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(predictor.embeddings(views), embedding, rtol=1e-5, atol=1e-5)
     assert predictor.embeddings(views.take(np.arange(0))).shape == (0, embedding.shape[1])

@@ -1,0 +1,83 @@
+"""Prediction sets: the classes that a wafer may well be, so many that the true one is among them as often as promised.
+
+Split conformal prediction for each class by itself (Vovk, Gammerman, Shafer 2005, "Algorithmic learning in a random world", section 4.5;
+Sadinle, Lei, Wasserman 2019, "Least ambiguous set-valued classifiers with bounded error levels"): class k is in the set of a wafer when
+its probability reaches what all but a share of the validation wafers *of class k* reach. The promise then holds for every class and not
+only on average, where normal wafers would keep it for all the others. It holds for wafers that come like those of the validation part:
+lots that are unlike one another loosen it, and the report shows the coverage found on the test part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inclusion:
+    """From which probability on a class belongs to the prediction set.
+
+    Attributes
+    ----------
+    least : ndarray of shape (k,), in [0, 1]
+    own : k flags; False = too few validation wafers of this class: what all such classes together gave
+    coverage : the share of each class whose set should hold it
+    """
+
+    least: NDArray[np.float64]
+    own: tuple[bool, ...]
+    coverage: float
+
+
+def needed(coverage: float) -> int:
+    """Validation wafers that a class needs to have its own quantile: with fewer no threshold above 0 can promise ``coverage``."""
+    return int(np.ceil(1.0 / (1.0 - coverage) - 1e-9)) - 1
+
+
+def fit_inclusion(probabilities: NDArray[np.floating], truth: NDArray[np.integer], coverage: float) -> Inclusion | None:
+    """Inclusion thresholds from validation wafers.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, k), calibrated
+    truth : ndarray of shape (n,), class positions
+    coverage : in (0, 1)
+
+    Returns
+    -------
+    Inclusion
+        Classes with fewer than ``needed`` wafers share one threshold, taken from the wafers of all of them, or, where these are too few as
+        well, from all wafers. None where even these are too few.
+    """
+    if len(truth) < needed(coverage):
+        return None
+    k = probabilities.shape[1]
+    true = probabilities[np.arange(len(truth)), truth]
+    enough = np.bincount(truth, minlength=k) >= needed(coverage)
+    rare = true[~enough[truth]]
+    pooled = _quantile(rare if len(rare) >= needed(coverage) else true, coverage)
+    least = [_quantile(true[truth == c], coverage) if enough[c] else pooled for c in range(k)]
+    return Inclusion(np.array(least), tuple(enough.tolist()), coverage)
+
+
+def sets(probabilities: NDArray[np.floating], least: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """The prediction set of each wafer, shape (n, k); it may be empty: no class is as likely as its own wafers usually make it."""
+    return np.asarray(probabilities) >= least
+
+
+def _quantile(scores: NDArray[np.floating], coverage: float) -> float:
+    """The largest threshold that a new score from the same source reaches with at least ``coverage``; 0 for too few scores."""
+    allowed = int(np.floor((1.0 - coverage) * (len(scores) + 1) + 1e-9))
+    return float(np.sort(scores)[allowed - 1]) if allowed else 0.0
+
+
+def upper_limit(scores: NDArray[np.floating], rate: float) -> float:
+    """The least limit that a new score from the same source exceeds with at most ``rate``; infinite for too few scores."""
+    n = len(scores)
+    place = int(np.ceil((1.0 - rate) * (n + 1) - 1e-9))
+    return float(np.sort(scores)[place - 1]) if place <= n else float("inf")
