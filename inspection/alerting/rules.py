@@ -126,7 +126,7 @@ def find_events(
         All that is known of each place, wafers that are normal included (they are the "of how many"); where that is
         too much, the latest signals together with ``tallies``.
     params : Alert
-        An excursion is ``min_wafers`` distinct wafers of one signature (or of Unknown) at one place; a class whose
+        An excursion is ``min_wafers`` distinct wafers of one signature (``unknown_wafers`` of Unknown) at one place; a class whose
         severity is in ``at_once`` needs one wafer of probability >= ``min_probability``.
     opened : collection of str
         Keys of the events that have an alert already: these come back with one wafer, so that their alert can be
@@ -180,9 +180,11 @@ def _at(place: Place, signals: list[Signal], params: Alert, opened: Collection[s
 
 
 def _rule(signature: str, wafers: list[Signal], params: Alert) -> str | None:
+    if signature == UNKNOWN:
+        return UNKNOWN_PATTERN if len(wafers) >= params.unknown_wafers else None
     if len(wafers) >= params.min_wafers:
-        return UNKNOWN_PATTERN if signature == UNKNOWN else EXCURSION
-    if signature != UNKNOWN and any(s.severity in params.at_once and s.probability >= params.min_probability for s in wafers):
+        return EXCURSION
+    if any(s.severity in params.at_once and s.probability >= params.min_probability for s in wafers):
         return AT_ONCE
     return None
 

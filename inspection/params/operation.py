@@ -49,8 +49,13 @@ class Infer(Section):
 
 
 class Alert(Section):
-    """Rules: an excursion is ``min_wafers`` of one signature in one lot and layer; a severity in ``at_once`` alerts on a single wafer."""
+    """Rules: an excursion is ``min_wafers`` of one signature in one lot and layer; a severity in ``at_once`` alerts on a single wafer.
+
+    Of Unknown it takes ``unknown_wafers``: the detector flags ``evaluate.unknown.rate`` of the known wafers, too, and at 5 % six or more of 25
+    come about by chance in one lot of 800.
+    """
 
     min_wafers: PositiveInt = 2
+    unknown_wafers: PositiveInt = 6
     at_once: tuple[Severity, ...] = ("high",)
     min_probability: Share = 0.5

@@ -48,7 +48,7 @@ def life(folder: Path, url: str, fate: Fate, rng: np.random.Generator) -> None:
     sinks = [LogSink(workspace), FileSink(workspace), WebhookSink(url)]
     for sink in sinks:
         sink.send = lambda *a, send=sink.send: (fate.step(), send(*a), fate.step())
-    params, classes = Alert(), load().classes
+    params, classes = Alert(unknown_wafers=2), load().classes
     judge(store, params, classes, [s.name for s in sinks], pass_size=4)
 
     def draw(_):

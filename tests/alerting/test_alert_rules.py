@@ -86,6 +86,12 @@ def test_twenty_five_wafers_of_one_excursion_are_one_event(decision):
     assert "25 of 25 wafers of lot L1, layer M1, product P1" in event.summary
 
 
+def test_unknown_takes_more_wafers_than_the_detector_flags_by_chance():
+    lot = [signal(f"W{n:02}", "Unknown", index=n) for n in range(PARAMS.unknown_wafers)]
+    assert find_events(lot[1:], PARAMS) == []
+    assert [event.rule for event in find_events(lot, PARAMS)] == ["unknown"]
+
+
 @pytest.mark.parametrize("decision", ["Grid", "Unknown"])
 def test_re_inspections_of_one_wafer_count_once(decision):
     assert find_events([signal(index=n, decision=decision) for n in range(5)], PARAMS) == []
