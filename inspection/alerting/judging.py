@@ -82,6 +82,12 @@ def judge(
             return JudgeReport(judged, tuple(opened), updated)
 
 
+def signals_at(c: Connection, lot: str, layer: str, source: str, classes: Mapping[str, WaferClass]) -> list[Signal]:
+    """What the rules know of one place: the latest prediction of every wafer of a lot and layer, or of a source without lots."""
+    rows = table.signals_of_lot(c, lot, layer) if lot else table.signals_of_source(c, source)
+    return [_signal(row, classes) for row in rows]
+
+
 def _judge_once(
     c: Connection,
     params: Alert,

@@ -30,6 +30,7 @@ COMMANDS = (
     files.classify,
     operation.worker,
     operation.alerts,
+    operation.explain,
     files.show,
     files.pyramid,
     networks.model,

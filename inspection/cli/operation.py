@@ -76,6 +76,30 @@ def alerts(
             console.table("alerts", keys, [[a.get(k) for k in keys] for a in result["alerts"]])
 
 
+def explain(
+    lot: Annotated[str, typer.Argument(help="Lot; leave it out with --source.")] = "",
+    wafer: Annotated[str, typer.Argument(help="Wafer of the lot.")] = "",
+    layer: Annotated[Optional[str], typer.Option(help="Which layer, where there are several.")] = None,  # noqa: UP045
+    source: Annotated[str, typer.Option(help="Instead of lot and wafer: the file it came in, as it landed.")] = "",
+    index: Annotated[int, typer.Option(min=0, help="Which wafer of the source, from 0.")] = 0,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Why a wafer was called so, and why it was alerted or not: every step with its numbers."""
+    if bool(lot and wafer) == bool(source):
+        console.fail(InputError("Nothing to explain: expected LOT and WAFER, or --source FILE with --index N, and not both."), as_json=json)
+
+    def shown(result: dict[str, Any]) -> None:
+        name = f"lot {result['lot']}, wafer {result['wafer']}" if result["lot"] else f"{result['source']}, wafer {index}"
+        told = f", a person says {result['label']}" if result["label"] else ""
+        for title, key in ((f"{name}: why {result['decision']}{told}?", "called"), ("Why was it alerted, or not?", "alerted")):
+            console.table(title, ("question", "found", "so"), [[row[k] for k in ("question", "found", "so")] for row in result[key]])
+        if result["stored"] not in (None, result["decision"]):
+            console.advise(f"The store says {result['stored']}: it was scored with other thresholds or another version of this software.")
+
+    run_stage("explain", workspace, as_json=json, shown=shown, lot=lot, wafer=wafer, layer=layer, source=source, index=index)
+
+
 def export(
     out: Annotated[Path, typer.Option(help="Folder for the files, one KLARF per wafer.")],
     lot: Annotated[Optional[list[str]], typer.Option(help="Wafers of this lot; may be given several times.")] = None,  # noqa: UP045

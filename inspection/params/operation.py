@@ -51,8 +51,8 @@ class Infer(Section):
 class Alert(Section):
     """Rules: an excursion is ``min_wafers`` of one signature in one lot and layer; a severity in ``at_once`` alerts on a single wafer.
 
-    Of Unknown it takes ``unknown_wafers``: the detector flags ``evaluate.unknown.rate`` of the known wafers, too, and at 5 % six or more of 25
-    come about by chance in one lot of 800.
+    Of Unknown it takes ``unknown_wafers``: the detector flags ``evaluate.unknown.rate`` of the known wafers, too, and at 5 % six or more
+    of 25 come about by chance in one lot of 800.
     """
 
     min_wafers: PositiveInt = 2

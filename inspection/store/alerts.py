@@ -50,6 +50,11 @@ def signals_of_lot(c: Connection, lot: str, layer: str) -> Sequence[RowMapping]:
     return c.execute(query).mappings().all()
 
 
+def signals_of_source(c: Connection, source: str) -> Sequence[RowMapping]:
+    """The latest prediction of every wafer of a source without lots."""
+    return c.execute(_signals().where(wafers.c.lot == "", wafers.c.source == source, _latest())).mappings().all()
+
+
 def judged_of_source(c: Connection, source: str, decisions: Collection[str]) -> Sequence[RowMapping]:
     """Signals of a source without lots that were judged before: the latest predictions with one of ``decisions``."""
     query = _signals().where(

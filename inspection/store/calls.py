@@ -64,3 +64,23 @@ def calls(connection: Connection, chosen: Selection) -> Sequence[RowMapping]:
     if chosen.since is not None:
         query = query.where(func.coalesce(wafers.c.inspected_at, wafers.c.ingested_at) >= as_stored(chosen.since))
     return connection.execute(query).mappings().all()
+
+
+def inspections_of(connection: Connection, *, lot: str = "", wafer: str = "", source: str = "", index: int = 0) -> Sequence[RowMapping]:
+    """``file_sha256 index lot wafer layer source label decision model_sha256`` of one wafer's valid inspections, the latest last.
+
+    By ``lot`` and ``wafer``, or, without a lot, by ``source`` and ``index``. The last two columns are those of the latest prediction, None
+    where there is none.
+    """
+    latest = select(func.max(predictions.c.id)).where(
+        predictions.c.file_sha256 == wafers.c.file_sha256, predictions.c.index == wafers.c.index
+    )
+    named = ("file_sha256", "index", "lot", "wafer", "layer", "source", "label")
+    chosen = and_(wafers.c.lot == lot, wafers.c.wafer == wafer) if lot else and_(wafers.c.source == source, wafers.c.index == index)
+    query = (
+        select(*(wafers.c[name] for name in named), predictions.c.decision, predictions.c.model_sha256)
+        .outerjoin(predictions, predictions.c.id == latest.correlate(wafers).scalar_subquery())
+        .where(wafers.c.state == VALID, chosen)
+        .order_by(func.coalesce(wafers.c.inspected_at, wafers.c.ingested_at), wafers.c.ingested_at)
+    )
+    return connection.execute(query).mappings().all()

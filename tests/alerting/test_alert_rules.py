@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspection.alerting.advice import ADVICE, advise
+from inspection.alerting.explanation import why_alerted
 from inspection.alerting.rules import Place, Signal, Tally, find_events
 from inspection.params import Alert, load
 
@@ -144,3 +145,17 @@ def test_every_defect_class_that_ships_has_advice_of_its_own():
     general = advise("no such signature")
     for name, entry in load().classes.items():
         assert entry.normal or advise(name) is not general, name
+
+
+@given(signals, st.booleans())
+def test_an_explanation_agrees_with_the_rules(given_signals, known):
+    by_place = {}
+    for one in given_signals:
+        by_place.setdefault(one.place, []).append(one)
+    for here in by_place.values():
+        keys = {e.key for e in find_events(here, PARAMS)}
+        for one in here:
+            key = one.place.key(one.decision)
+            last = why_alerted(one, here, PARAMS, {key} if known else set())[-1][2]
+            silent = one.decision == "Review" or (one.severity == "none" and one.decision != "Unknown")
+            assert (last == "no alert") == (silent or (key not in keys and not known))

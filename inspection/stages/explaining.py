@@ -1,0 +1,105 @@
+"""Why a wafer was called so, and why it was alerted or not: the rules again, with the model that scored it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from inspection.errors import InputError, InputNotFoundError, bounded
+from inspection.stages.place import open_store, require_workspace, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from inspection.params import Params
+    from inspection.settings import Workspace
+    from inspection.stages.place import Report
+    from inspection.store.database import Store
+    from inspection.wafer.maps import InspectionMap
+
+
+def explain(
+    workspace: Workspace,
+    params: Params,
+    *,
+    lot: str = "",
+    wafer: str = "",
+    source: str = "",
+    index: int = 0,
+    layer: str | None = None,
+    report: Report = silent,
+) -> dict[str, Any]:
+    """Every step from one wafer's latest inspection to its decision and its alert, or to none.
+
+    The wafer is named by ``lot`` and ``wafer``, or by its ``source`` (as ``inspection history`` shows it) and its ``index`` in it. It is
+    scored again with the model that scored it, or with the champion when none did. The store is only read.
+
+    Returns
+    -------
+    dict
+        ``lot wafer layer source label`` (a person's), ``model``, ``decision``, ``stored`` (the decision in the store, None = not scored),
+        ``called`` and ``alerted``: lists of ``{question, found, so}``.
+    """
+    require_workspace(workspace)
+    from inspection.inference.shards import ShardReader
+    from inspection.scoring.predictor import Predictor
+
+    with open_store(workspace) as store:
+        chosen = _wafer(store, layer, lot=lot, wafer=wafer, source=source, index=index)
+        folder = _bundle(store, workspace, chosen["model_sha256"])
+        report(0, 0, "reading the model")
+        predictor = Predictor.load(folder, (1,))
+        (found,) = ShardReader(workspace.canonical)([{"file_sha256": chosen["file_sha256"], "index": chosen["index"]}])
+        called = _called(predictor, found)
+        alerted = _alerted(store, params, chosen) if chosen["decision"] is not None else NOT_SCORED
+    decision = called[-1]["so"]
+    told = {key: chosen[key] for key in ("lot", "wafer", "layer", "source", "label")}
+    return {**told, "model": folder.name, "decision": decision, "stored": chosen["decision"], "called": called, "alerted": alerted}
+
+
+NOT_SCORED = [{"question": "Was it scored?", "found": "no model has scored it yet", "so": "no alert; `inspection worker --until-empty`"}]
+
+
+def _wafer(store: Store, layer: str | None, **named: Any) -> Any:
+    from inspection.store.calls import inspections_of
+
+    what = f"wafer {named['wafer']} of lot {named['lot']}" if named["lot"] else f"wafer {named['index']} of {named['source']}"
+    with store.read() as connection:
+        rows = inspections_of(connection, **named)
+    if not rows:
+        raise InputNotFoundError(f"No {what}: expected one that was ingested and is valid. `inspection status` counts what there is.")
+    layers = sorted({row["layer"] or "" for row in rows})
+    if layer is None and len(layers) > 1:
+        raise InputError(f"There are several layers of {what}: expected --layer, one of {bounded(layers)}, got none.")
+    here = [row for row in rows if layer is None or (row["layer"] or "") == layer]
+    if not here:
+        raise InputNotFoundError(f"No layer {layer} of {what}: expected one of {bounded(layers)}.")
+    return here[-1]
+
+
+def _bundle(store: Store, workspace: Workspace, sha256: str | None) -> Path:
+    from inspection.registry.promotion import resolve
+
+    if sha256 is not None and (workspace.bundles / sha256).is_dir():
+        return workspace.bundles / sha256
+    return resolve(store, workspace.bundles, "champion")
+
+
+def _called(predictor: Any, found: InspectionMap) -> list[dict[str, str]]:
+    from inspection.scoring.explanation import why_called
+
+    seen = predictor.look(predictor.prepare([found]))
+    return [asdict(step) for step in why_called(predictor.bundle, seen.logits, seen.first, seen.embedding, int(seen.looks[0]))]
+
+
+def _alerted(store: Store, params: Params, chosen: Any) -> list[dict[str, str]]:
+    from inspection.alerting.explanation import why_alerted
+    from inspection.alerting.judging import signals_at
+    from inspection.store import alerts
+
+    with store.read() as connection:
+        here = signals_at(connection, chosen["lot"], chosen["layer"] or "", chosen["source"], params.classes)
+        (signal,) = (s for s in here if (s.file_sha256, s.index) == (chosen["file_sha256"], chosen["index"]))
+        opened: Sequence[str] = list(alerts.by_keys(connection, [signal.place.key(signal.decision)]))
+    return [dict(zip(("question", "found", "so"), step, strict=True)) for step in why_alerted(signal, here, params.alert, opened)]

@@ -1,0 +1,63 @@
+"""An explanation ends with the decision that the rule makes, and every step says its own numbers."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inspection.scoring import unknown
+from inspection.scoring.bundle import Bundle, FirstLook
+from inspection.scoring.explanation import why_called
+from inspection.views.renderer import ViewSpec
+from inspection.wafer.taxonomy import Taxonomy, WaferClass
+
+TAXONOMY = Taxonomy((WaferClass("Donut"), WaferClass("Normal", normal=True), WaferClass("Scratch")))
+TURNS = (np.eye(2), -np.eye(2))
+KNOWN = np.random.default_rng(0).normal(size=(60, 4))
+DETECTOR = unknown.fit("mahalanobis", KNOWN, np.arange(60) % 3, np.random.default_rng(0)).with_limit(KNOWN, KNOWN, 0.05)
+
+
+def bundle(**changes):
+    content = {"turns": TURNS, "detector": DETECTOR, "least": np.array([0.2, 0.6, 0.1]), "first_look": FirstLook(1.0, np.full(3, 0.4))}
+    return Bundle(TAXONOMY, ViewSpec(16), np.array([0.3, 0.7, 0.2]), 1.3, **{**content, **changes})
+
+
+@given(st.lists(st.floats(-6, 6), min_size=3, max_size=3), st.floats(0, 9))
+def test_the_last_step_is_what_the_rule_decides(logits, far):
+    made, logits, embedding = bundle(), np.array([logits]), np.full((1, 4), far)
+    flag = made.detector.score(embedding, logits) > made.detector.limit
+    steps = why_called(made, logits, logits, embedding, 1)
+    assert steps[-1].so == made.rule.decide(made.probabilities(logits), flag)[0]
+    assert [s.so for s in steps if s.question == "Is it unlike all that was learnt?"] == ["yes" if flag[0] else "no"]
+
+
+def told(made, logits, embedding=0.0):
+    x = np.array([logits])
+    return {step.question: step for step in why_called(made, x, x, np.full((1, 4), embedding), 2)}
+
+
+def test_each_reason_is_named():
+    sure = told(bundle(), [0.0, 9.0, 0.0])
+    assert sure["The decision"].so == "Normal"
+    assert sure["Is the first look sure?"].so == "no second look"
+    assert "threshold 70.0%" in sure["Does it reach its threshold?"].found
+    missed = told(bundle(), [0.6, 1.0, 0.0])
+    assert missed["Does it reach its threshold?"].so.startswith("no")
+    assert missed["The decision"].so == "Review"
+    several = told(bundle(), [2.0, -5.0, 1.9])
+    assert "Donut" in several["Which classes may it well be?"].found
+    assert "Scratch" in several["Which classes may it well be?"].found
+    assert several["The decision"].so == "Review"
+    strange = told(bundle(), [0.0, 9.0, 0.0], embedding=50.0)
+    assert strange["The decision"].so == "Unknown"
+    assert "stranger" in strange["The decision"].found
+
+
+@pytest.mark.parametrize("gone", ["detector", "least", "first_look", "turns"])
+def test_what_a_bundle_does_not_have_is_not_asked(gone):
+    plain = told(bundle(**{gone: (np.eye(2),) if gone == "turns" else None}), [0.0, 9.0, 0.0])
+    assert plain["The decision"].so == "Normal"
+    question = {"detector": "Is it unlike all that was learnt?", "least": "Which classes may it well be?"}.get(
+        gone, "Is the first look sure?"
+    )
+    assert question not in plain
