@@ -276,10 +276,15 @@ def test_an_unknown_class_in_labels_csv_exits_with_2_and_lists_the_known_ones(li
     assert "Traceback" not in done.told
 
 
+def wafers_alerted(workspace: Path, lot: str, signature: str) -> list[set[str]]:
+    found = rows(workspace, f"select wafers from alerts where lot = '{lot}' and signature = '{signature}'")  # noqa: S608
+    return [{wafer["wafer"] for wafer in json.loads(wafers)} for (wafers,) in found]
+
+
 CLASSIFY = """
     import sys
     from inspection.cli import command_line
-    workspace, folder, path, cut = sys.argv[1:]
+    workspace, folder, path, cut, landed = sys.argv[1:]
     for model, source in (("champion", path), ("candidate", path), ("1", path), ("champion", cut)):
         sys.argv = ["inspection", "classify", source, "--model", model, "--out", f"{folder}/{model}.parquet"]
         sys.argv += ["-w", workspace, "--json"]
@@ -287,20 +292,27 @@ CLASSIFY = """
             command_line()
         except SystemExit as end:
             assert (end.code or 0) == (1 if source == cut else 0), (model, end.code)
+    sys.argv = ["inspection", "explain", "--source", landed, "-w", workspace, "--json"]
+    command_line()
 """
 
 
-def test_classify_agrees_with_what_the_worker_stored_and_leaves_the_store_alone(lived: Lived, tmp_path: Path) -> None:
+def test_classify_and_explain_agree_with_what_the_worker_stored_and_leave_the_store_alone(lived: Lived, tmp_path: Path) -> None:
     path = min(lived.late.glob("*.klarf"))
     cut = tmp_path / "cut.klarf"
     cut.write_bytes(path.read_bytes()[:2000])
     before = (lived.workspace / "store.sqlite").read_bytes()
     # One process for all: most of its time is the start of the network's backend.
-    command = [sys.executable, "-c", textwrap.dedent(CLASSIFY), *map(str, (lived.workspace, tmp_path, path, cut))]
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(CLASSIFY),
+        *map(str, (lived.workspace, tmp_path, path, cut, f"{lived.late.name}/{path.name}")),
+    ]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr[-3000:]
-    *good, refused = map(json.loads, done.stdout.splitlines())
+    *good, refused, explained = map(json.loads, done.stdout.splitlines())
     assert [answer["wafers"] for answer in good] == [1, 1, 1]
     assert refused["error"].startswith("klarf.")
     assert str(cut) in refused["error"]
@@ -322,4 +334,9 @@ def test_classify_agrees_with_what_the_worker_stored_and_leaves_the_store_alone(
         f'and p."index" = w."index" where w.source = \'{lived.late.name}/{path.name}\'',
     )
     assert (row["lot"], row["label"], row["decision"]) == (lived.late.name, label, decision)
+    assert explained["decision"] == explained["stored"] == explained["called"][-1]["so"] == decision
+    alerted = any(
+        path.stem.split("_")[1] in {w["wafer"] for w in a["wafers"]} for a in alerts_of(lived.workspace, lived.late.name, decision)
+    )
+    assert (explained["alerted"][-1]["so"] == "no alert") == (not alerted)
     assert probabilities == pytest.approx(json.loads(kept), abs=1e-4)
