@@ -335,8 +335,6 @@ def test_classify_and_explain_agree_with_what_the_worker_stored_and_leave_the_st
     )
     assert (row["lot"], row["label"], row["decision"]) == (lived.late.name, label, decision)
     assert explained["decision"] == explained["stored"] == explained["called"][-1]["so"] == decision
-    alerted = any(
-        path.stem.split("_")[1] in {w["wafer"] for w in a["wafers"]} for a in alerts_of(lived.workspace, lived.late.name, decision)
-    )
+    alerted = any(row["wafer"] in alert for alert in wafers_alerted(lived.workspace, lived.late.name, decision))
     assert (explained["alerted"][-1]["so"] == "no alert") == (not alerted)
     assert probabilities == pytest.approx(json.loads(kept), abs=1e-4)
