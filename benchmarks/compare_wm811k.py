@@ -1,8 +1,9 @@
 """The accuracy anchor on WM-811K: the default training beside the floor, on the same lots.
 
 The floor is a plain residual CNN of .70 M parameters on the 64 px view, wafers drawn as they come, quarter turns and flips, 12 epochs, no
-averaged weights, no softened labels. Both are trained on the training part of ``wm811k_dev.npz`` split by blocks of rows (no lot on two
-sides), each keeps its best epoch on the validation part, and is judged once on the test part; the interval draws whole blocks.
+averaged weights, no softened labels, no hand-made features. Both are trained on the training part of ``wm811k_dev.npz`` split by blocks of
+rows (no lot on two sides), each keeps its best epoch on the validation part, and is judged once on the test part; the interval draws whole
+blocks.
 
     python benchmarks/compare_wm811k.py --workspace FOLDER [--ways floor default] [--seeds 0] [--share 1.0]
 
@@ -22,7 +23,10 @@ from inspection import params as parameters
 from inspection import stages
 
 BASE = parameters.load()
-FLOOR = {"model": "plain_cnn", "epochs": 12, "ema": 0.0, "label_smoothing": 0.0, "dropout": 0.0, "learning_rate": 1e-3, "weight_decay": 0.0}
+FLOOR = {
+    "model": "plain_cnn", "fuse_features": False, "epochs": 12, "ema": 0.0, "label_smoothing": 0.0, "dropout": 0.0, "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+}  # fmt: skip
 WAYS: dict[str, dict[str, Any]] = {
     "floor": {"balance": BASE.balance.model_copy(update={"tempering": 1.0}), "train": BASE.train.model_copy(update=FLOOR)},
     "default": {},
