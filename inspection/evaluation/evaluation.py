@@ -10,10 +10,11 @@ import numpy as np
 
 from inspection.errors import InputError
 from inspection.evaluation.confusion import Confusion, Rate, confusion, wilson
+from inspection.evaluation.curves import Roc, curves
 from inspection.evaluation.imbalance import imbalance
 from inspection.evaluation.intervals import macro_f1_interval
 from inspection.evaluation.patterns import PatternScores, pattern_scores
-from inspection.evaluation.thresholds import Roc, Thresholds, curves, tune
+from inspection.evaluation.thresholds import Thresholds, tune
 from inspection.scoring.decision import decide
 
 if TYPE_CHECKING:
@@ -180,7 +181,8 @@ def evaluate(validation: Part, test: Part, taxonomy: Taxonomy, params: Evaluate,
         raise InputError(
             "Cannot evaluate: expected at least one test wafer, got none. Add labelled lots, or raise `split.test` in params.yaml."
         )
-    thresholds = tune(validation.truth, validation.probabilities, params.min_positives)
+    normal = [c.normal for c in taxonomy.classes]
+    thresholds = tune(validation.truth, validation.probabilities, params.min_positives, params.threshold, normal)
     names = taxonomy.names
     labels = tuple(names[k] for k in test.probabilities.argmax(axis=1))
     decisions = test.decisions
