@@ -2,7 +2,9 @@
 
 ==============  ========================================================================================================================
 ``judging``     from a trained network to a judged bundle and its pages; start here
-``evaluation``  one candidate on the test part, from ``confusion``, ``imbalance``, ``thresholds`` and ``intervals``
+``evaluation``  one candidate on the test part, from ``confusion``, ``imbalance``, ``thresholds``, ``curves`` and ``intervals``
+``scorecard``   purity, accuracy and classification rate, as review tools state them
+``slices``      the headline numbers by product, tool, lot ..., from the surest difference on; ``differences`` has its tests
 ``beside``      plain classifiers on hand-made features and on the network's embedding, on the same test wafers
 ``report``      the page: ``wording`` has its sentences, ``figures`` its plots, ``gallery`` its wafers
 ==============  ========================================================================================================================

@@ -41,6 +41,12 @@ class Rate:
         low, high = wilson(self.hits, self.trials)
         return float(low), float(high)
 
+    def row(self) -> dict[str, float | int | None]:
+        """As plain JSON: ``hits trials value low high``; None for no trials."""
+        low, high = self.interval
+        shares = {"value": self.value, "low": low, "high": high}
+        return {"hits": self.hits, "trials": self.trials} | {key: value if self.trials else None for key, value in shares.items()}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Confusion:
@@ -73,6 +79,13 @@ class Confusion:
         """Row-normalised counts: the share of a class that was called so; rows of classes without wafers are NaN."""
         support = self.support[:, None]
         return np.divide(self.counts, support, out=np.full(self.counts.shape, np.nan), where=support > 0)
+
+    @property
+    def share_intervals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """95 % Wilson interval of each of ``shares``: low and high, each of shape (k, k + 2); rows of classes without wafers are NaN."""
+        support = np.broadcast_to(self.support[:, None], self.counts.shape)
+        low, high = wilson(self.counts, support)
+        return np.where(support > 0, low, np.nan), np.where(support > 0, high, np.nan)
 
     @property
     def precision(self) -> NDArray[np.float64]:
@@ -117,6 +130,24 @@ class Confusion:
         """Normal wafers called defective, of all normal wafers; ``Unknown`` and ``Review`` are neither."""
         normal = np.array(self.normal, bool)
         return Rate(int(self.counts[normal][:, :-2][:, ~normal].sum()), int(self.counts[normal].sum()))
+
+    @property
+    def escapes_by_class(self) -> tuple[Rate, ...]:
+        """For each defect class, its wafers called normal, of all its wafers; they add up to ``escapes``. A normal class has none of 0."""
+        normal = np.array(self.normal, bool)
+        called_normal = self.counts[:, :-2][:, normal].sum(axis=1)
+        return tuple(
+            Rate(0, 0) if is_normal else Rate(int(hits), int(wafers))
+            for is_normal, hits, wafers in zip(normal, called_normal, self.support, strict=True)
+        )
+
+    @property
+    def overkill_by_class(self) -> tuple[Rate, ...]:
+        """For each defect class, normal wafers called so, of all normal; they add up to ``overkill``. A normal class has none of 0."""
+        normal = np.array(self.normal, bool)
+        called = self.counts[normal].sum(axis=0)[:-2]
+        wafers = int(self.counts[normal].sum())
+        return tuple(Rate(0, 0) if is_normal else Rate(int(hits), wafers) for is_normal, hits in zip(normal, called, strict=True))
 
     @property
     def unknown(self) -> Rate:

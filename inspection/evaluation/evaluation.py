@@ -11,10 +11,11 @@ import numpy as np
 from inspection.errors import InputError
 from inspection.evaluation.confusion import Confusion, Rate, confusion, wilson
 from inspection.evaluation.coverage import Coverage, coverage_of
+from inspection.evaluation.curves import Roc, curves
 from inspection.evaluation.imbalance import imbalance
 from inspection.evaluation.intervals import macro_f1_interval
 from inspection.evaluation.patterns import PatternScores, pattern_scores
-from inspection.evaluation.thresholds import Roc, Thresholds, curves, tune
+from inspection.evaluation.thresholds import Thresholds, tune
 from inspection.scoring.conformal import Inclusion, fit_inclusion
 from inspection.scoring.decision import DecisionRule
 
@@ -199,7 +200,8 @@ def evaluate(validation: Part, test: Part, taxonomy: Taxonomy, params: Evaluate,
         raise InputError(
             "Cannot evaluate: expected at least one test wafer, got none. Add labelled lots, or raise `split.test` in params.yaml."
         )
-    thresholds = tune(validation.truth, validation.probabilities, params.min_positives)
+    normal = [c.normal for c in taxonomy.classes]
+    thresholds = tune(validation.truth, validation.probabilities, params.min_positives, params.threshold, normal)
     inclusion = fit_inclusion(validation.probabilities, validation.truth, params.coverage)
     names = taxonomy.names
     rule = DecisionRule(names, thresholds.values, None if inclusion is None else inclusion.least)

@@ -6,7 +6,7 @@ from inspection.params.augment import OF_IMAGES, Augment, ClassAugment, Nuisance
 from inspection.params.document import PACKAGED, ClassEntry, Params, load
 from inspection.params.intake import Base, Ingest, Recipe, Split, Tile, Validate
 from inspection.params.learning import Balance, Baselines, Guard, ModelName, OptimiserName, Sampler, ScheduleName, Train
-from inspection.params.operation import Alert, Evaluate, Infer, Register
+from inspection.params.operation import Alert, Evaluate, Infer, Register, Threshold
 from inspection.params.section import Section
 from inspection.params.transfer import Phase, PhaseName, Pretrain, PseudoLabels, Transfer
 
@@ -38,6 +38,7 @@ __all__ = [
     "ScheduleName",
     "Section",
     "Split",
+    "Threshold",
     "Tile",
     "Train",
     "Transfer",

@@ -6,8 +6,26 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from inspection.params.section import Section, Share
+from inspection.params.section import NotNegative, Section, Share
 from inspection.wafer.taxonomy import Severity
+
+Criterion = Literal["nearest", "youden", "fpr", "cost", "workload"]
+
+
+class Threshold(Section):
+    """What each class's threshold is tuned for, on validation wafers only; ``evaluation.thresholds`` states each criterion exactly.
+
+    ``nearest`` to (0, 1) of the ROC curve, ``youden``, ``fpr`` (most found with a false positive rate up to ``max_fpr``), ``cost`` (a
+    defect called normal costs ``escape_cost``, any other mistake ``overkill_cost``), ``workload`` (at most ``alerts_per_day`` defect calls
+    among ``wafers_per_day``). Validation wafers are taken as they come: where they hold more defects than the fab, fewer alerts come.
+    """
+
+    criterion: Criterion = "nearest"
+    max_fpr: Share = 0.01
+    escape_cost: NotNegative = 10.0
+    overkill_cost: NotNegative = 1.0
+    alerts_per_day: int = Field(default=50, ge=0)
+    wafers_per_day: PositiveInt = 1000
 
 
 class Unknowns(Section):
@@ -26,6 +44,7 @@ class Evaluate(Section):
 
     bootstrap: PositiveInt = 200
     min_positives: PositiveInt = 5
+    threshold: Threshold = Threshold()
     calibration: Literal["temperature", "vector"] = "temperature"
     coverage: float = Field(default=0.95, gt=0.5, lt=1)
     unknown: Unknowns = Unknowns()

@@ -103,3 +103,36 @@ def test_a_call_outside_the_taxonomy_names_the_known_ones():
 def test_truth_that_does_not_fit_is_refused(truth):
     with pytest.raises(InputError, match="expected 2 classes in 0"):
         confusion(np.array(truth), ["Donut", "Donut"], TAXONOMY)
+
+
+@settings(deadline=None)
+@given(pairs)
+def test_every_share_has_the_wilson_interval_of_scipy(of):
+    from scipy.stats import binomtest
+
+    found = matrix(of)
+    low, high = found.share_intervals
+    for i, j in np.ndindex(found.counts.shape):
+        if not found.support[i]:
+            assert np.isnan([low[i, j], high[i, j]]).all()
+            continue
+        expected = binomtest(int(found.counts[i, j]), int(found.support[i])).proportion_ci(method="wilson")
+        np.testing.assert_allclose((low[i, j], high[i, j]), expected, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(pairs)
+def test_escapes_and_overkill_of_the_classes_add_up(of):
+    found = matrix(of)
+    assert sum(r.hits for r in found.escapes_by_class) == found.escapes.hits
+    assert sum(r.trials for r in found.escapes_by_class) == found.escapes.trials
+    assert sum(r.hits for r in found.overkill_by_class) == found.overkill.hits
+    assert {r.trials for r in found.overkill_by_class} - {0} <= {found.overkill.trials}
+    assert found.escapes_by_class[1] == found.overkill_by_class[1] == Rate(0, 0)  # Normal
+
+
+def test_escapes_and_overkill_by_class_in_words():
+    calls = ["Normal", "Normal", "Ring", "Review", "Ring", "Ring", "Donut", "Normal", "Unknown"]
+    found = confusion(np.array([0, 0, 0, 2, 2, 1, 1, 1, 1]), calls, TAXONOMY)
+    assert found.escapes_by_class == (Rate(2, 3), Rate(0, 0), Rate(0, 2), Rate(0, 0))
+    assert found.overkill_by_class == (Rate(1, 4), Rate(0, 0), Rate(1, 4), Rate(0, 4))
