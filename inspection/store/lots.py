@@ -21,20 +21,18 @@ _IN_LIST = 500  # names in one IN (...)
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Which wafers are alike: of one ``product`` (None = not named); where ``whole``, of one ``layer``, ``kind`` and diameter, too."""
+    """Wafers of one ``product`` (None = not named) and ``kind``; unless ``any_layer``, of one ``layer`` and diameter, too."""
 
     product: str | None
+    kind: str
     layer: str | None = None
-    kind: str = ""
     diameter_mm: float = 0.0
-    whole: bool = True
+    any_layer: bool = False
 
     def condition(self) -> ColumnElement[bool]:
         """As SQL."""
-        same = _is(wafers.c.product, self.product)
-        if not self.whole:
-            return same
-        return and_(same, _is(wafers.c.layer, self.layer), wafers.c.kind == self.kind, wafers.c.diameter_mm == self.diameter_mm)
+        same = and_(_is(wafers.c.product, self.product), wafers.c.kind == self.kind)
+        return same if self.any_layer else and_(same, _is(wafers.c.layer, self.layer), wafers.c.diameter_mm == self.diameter_mm)
 
 
 def lot_names(connection: Connection) -> list[str]:
@@ -98,6 +96,7 @@ def _rows(connection: Connection, lots: Sequence[str], alike: Alike | None, befo
     called = [predictions.c.decision, predictions.c.label.label("called_label"), predictions.c.probability, predictions.c.model_sha256]
     query = (
         select(wafers, *called)
+        .select_from(wafers)
         .outerjoin(predictions, and_(same, predictions.c.id == func.coalesce(of_champion, last.scalar_subquery())))
         .where(wafers.c.state == VALID, wafers.c.lot.in_(lots))
     )

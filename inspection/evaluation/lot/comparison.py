@@ -10,9 +10,9 @@ and not the wafers. With K earlier lots of n_1 ... n_K wafers, s2 the variance o
     V = (1 + 1/K) s2 + max(1/n - h, 0) w2
 
 (both parts unbiased under a random effect per lot; a lot of more wafers than the others gets no credit for it). The difference over the
-root of V follows Student's t law, with K - 1 degrees of freedom when n is like the others, else by Satterthwaite. Where all counts are small, s2
-and w2 are at least those of a Poisson law, which makes the test cautious. Sources: S. R. Searle, G. Casella, C. E. McCulloch, "Variance
-Components", 1992, ch. 3; F. E. Satterthwaite, Biometrics Bulletin 2, 1946; a prediction interval for one new observation.
+root of V follows Student's t law, with K - 1 degrees of freedom when n is like the others, else by Satterthwaite. Where all counts are
+small, s2 and w2 are at least those of a Poisson law, which makes the test cautious. Sources: S. R. Searle, G. Casella, C. E. McCulloch,
+"Variance Components", 1992, ch. 3; F. E. Satterthwaite, Biometrics Bulletin 2, 1946; it is a prediction interval for one new lot.
 
 **Many zones.** Benjamini and Hochberg (1995) over all zones: of the differences that are named, at most the share ``q`` is expected to be
 false. Zones of a wafer rise and fall together, which the method allows (Benjamini and Yekutieli 2001).
