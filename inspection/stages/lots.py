@@ -210,7 +210,7 @@ def _record(row: Row, recipes: dict[tuple[str, int], str | None]) -> WaferRecord
     factors = {
         "tool": tool,
         "chamber": f"{tool} {chamber}" if tool and chamber else chamber,  # every tool has a chamber A
-        "slot": None if slot is None else str(slot),
+        "slot": None if slot is None else f"slot {slot}",
         "recipe": recipes.get(_key(row)) or None,
     }
     return WaferRecord(row["lot"], row["label"] or row["decision"], row["defects"], factors)

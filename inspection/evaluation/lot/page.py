@@ -109,7 +109,7 @@ def file_name(lot: str, layer: str | None) -> str:
     """
     wanted = "_".join(filter(None, (lot, layer)))
     plain = _NOT_IN_NAMES.sub("-", wanted).strip(".-")[:_LONGEST_NAME]
-    if plain != wanted or "_" in lot or "_" in (layer or ""):  # whatever was lost tells two lots apart
+    if not plain or plain != wanted or "_" in lot or "_" in (layer or ""):  # whatever was lost tells two lots apart
         told_apart = hashlib.sha256("\0".join((lot, layer or "")).encode("utf-8", errors="replace")).hexdigest()
         plain = f"{plain or 'lot'}-{told_apart[:10]}"
     return f"{plain}.html"

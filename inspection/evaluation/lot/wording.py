@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def baseline(view: LotView) -> str:
             "Zones are listed without a comparison."
         )
     against = count(len(view.earlier), "earlier lot")
-    out = sorted((r for r in view.zones if r.stands_out), key=lambda r: r.p or 0.0)
+    out = sorted((r for r in view.zones if r.stands_out), key=lambda r: -abs(math.log(r.ratio or 1.0)))
     if not out:
         return f"No zone differs from the {against} of this product and layer by more than lots usually do."
     said = [f"{_zone(r)} {number(r.ratio)} times ({number(r.low)} to {number(r.high)})" for r in out]

@@ -34,7 +34,11 @@ def with_edge_excess(lot: list[DefectMap], share: float, rng: np.random.Generato
         more = np.column_stack((radius * np.cos(angle), radius * np.sin(angle)))
         out.append(
             DefectMap(
-                info=wafer.info, xy_um=np.concatenate((wafer.xy_um, more)), pitch_um=wafer.pitch_um, origin_um=wafer.origin_um, dies=wafer.dies
+                info=wafer.info,
+                xy_um=np.concatenate((wafer.xy_um, more)),
+                pitch_um=wafer.pitch_um,
+                origin_um=wafer.origin_um,
+                dies=wafer.dies,
             )
         )
     return out
