@@ -59,11 +59,21 @@ def baseline(view: LotView) -> str:
             "Zones are listed without a comparison."
         )
     against = count(len(view.earlier), "earlier lot")
-    out = sorted((r for r in view.zones if r.stands_out), key=lambda r: -abs(math.log(r.ratio or 1.0)))
+    out = [r for r in view.zones if r.stands_out]
     if not out:
         return f"No zone differs from the {against} of this product and layer by more than lots usually do."
-    said = [f"{_zone(r)} {number(r.ratio)} times ({number(r.low)} to {number(r.high)})" for r in out]
-    return f"Against the {against} of this product and layer, a typical wafer has {bounded(said, 4)} the usual defects."
+    said = [f"{times(r)} {_zone(r)}" for r in _telling(out)]
+    return f"Against the {against} of this product and layer, a typical wafer has these multiples of the usual defects: {bounded(said, 5)}."
+
+
+def _telling(out: Sequence[ZoneResult]) -> list[ZoneResult]:
+    """The zones to name, the farthest from usual first: where the whole wafer stands out, only those that stand apart from it, too."""
+    far = sorted(out, key=lambda r: -abs(math.log(r.ratio or 1.0)))
+    whole = next((r.ratio for r in out if r.zone.kind == "wafer"), None)
+    if whole is None:
+        return far
+    apart = [r for r in far if r.zone.kind != "wafer" and ((r.low or 0.0) > whole or (r.high or math.inf) < whole)]
+    return [*(r for r in out if r.zone.kind == "wafer"), *apart]
 
 
 def link(found: Link) -> str:
@@ -130,5 +140,5 @@ def _links(links: Sequence[Link]) -> list[str]:
 
 def _zone(result: ZoneResult) -> str:
     kind, name = result.zone.kind, result.zone.name
-    where = {"wafer": "on the whole", "ring": f"in the {name}" if name != "edge" else "at the edge", "sector": f"at the {name}"}
+    where = {"wafer": "on the whole wafer", "ring": f"in the {name}" if name != "edge" else "at the edge", "sector": f"at the {name}"}
     return where.get(kind, f"at reticle {name}")

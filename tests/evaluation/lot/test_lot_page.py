@@ -126,6 +126,14 @@ def test_a_lot_without_baseline_says_how_many_lots_are_missing():
     assert "95 % interval" not in page.text
 
 
+def test_the_first_sentences_name_the_whole_wafer_and_what_stands_apart_from_it():
+    said = baseline(view())
+    assert re.search(r"usual defects: [\d.]+ \([\d.]+ to [\d.]+\) on the whole wafer, [\d.]+ \([\d.]+ to [\d,.]+\) at the edge\.$", said), (
+        said
+    )
+    assert "by more than lots usually do" in baseline(view(edge=0))
+
+
 def test_the_same_lot_gives_the_same_bytes(tmp_path):
     drawn = []
     first = write_page(tmp_path / "a" / "x.html", view(), lambda *at: drawn.append(at))
