@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from inspection.aside import write_bytes
 from inspection.evaluation import wording as shares
 from inspection.evaluation.lot import heat_map, wheel, wording
 from inspection.views import picture
+from inspection.wafer.maps import NO_DIE, DieMap, ImageMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -159,12 +162,21 @@ def bar(result: ZoneResult) -> dict[str, float] | None:
 def _stack(view: LotView) -> dict[str, Any] | None:
     if view.stack is None:
         return None
-    like: WaferMap = view.wafers[0].map  # type: ignore[assignment]  # images have no stack
+    like = max(
+        (w.map for w in view.wafers if not isinstance(w.map, ImageMap)), key=_inspected
+    )  # a partial one would hatch what others have
     colours = ["#" + "".join(f"{c:02x}" for c in rgb) for rgb in heat_map.RAMP]
     return {
         "picture": _data_uri(heat_map.draw_stack(view.stack, like, STACK_PX)),
         "top": heat_map.top_of(view.stack), "unit": view.stack.unit, "ramp": ", ".join(colours),
     }  # fmt: skip
+
+
+def _inspected(wafer: WaferMap) -> float:
+    """Dies that were inspected; no list of dies means the whole wafer."""
+    if isinstance(wafer, DieMap):
+        return float(np.count_nonzero(wafer.status != NO_DIE))
+    return math.inf if wafer.dies is None else float(len(wafer.dies))
 
 
 def _wheels(view: LotView) -> list[tuple[str, list[wheel.Piece]]]:
