@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from inspection import console
-from inspection.cli import files, networks, operation, pipeline, quarantine, registry
+from inspection.cli import files, lots, networks, operation, pipeline, quarantine, registry
 
 COMMANDS = (
     pipeline.run,
@@ -28,6 +28,7 @@ COMMANDS = (
     registry.register,
     registry.promote,
     files.classify,
+    lots.lot,
     operation.worker,
     operation.alerts,
     operation.explain,

@@ -25,6 +25,7 @@ from inspection.stages.learning import (
     train,
     validate_snapshot,
 )
+from inspection.stages.lots import lot
 from inspection.stages.networks import model, models
 from inspection.stages.operation import alerts, enqueue, simulate, simulate_fab, status, trainable, validate, work
 from inspection.stages.place import open_workspace, params_of, require_input, require_workspace
@@ -45,6 +46,7 @@ __all__ = [
     "guard",
     "history",
     "ingest",
+    "lot",
     "materialise",
     "model",
     "models",
