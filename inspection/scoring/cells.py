@@ -88,8 +88,8 @@ def _trials(vectors: NDArray[np.float32], rng: np.random.Generator) -> NDArray[n
 def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """``vectors`` (n, f) scaled to length 1; zero stays zero."""
     exact = np.asarray(vectors, np.float32)
-    length = np.linalg.norm(exact, axis=1, keepdims=True)
-    return exact / np.where(length > 0, length, 1).astype(np.float32)
+    length = np.asarray(np.linalg.norm(exact, axis=1, keepdims=True), np.float32)
+    return np.asarray(exact / np.where(length > 0, length, 1), np.float32)
 
 
 def in_blocks(

@@ -98,8 +98,9 @@ class Reference:
         InputError
             Columns of other lengths, or embeddings that are not finite.
         """
-        columns = [np.asarray(label, np.int32), np.asarray(file_sha256, str), np.asarray(index, np.int64), np.asarray(group, str)]
-        shapes = [column.shape for column in columns]
+        labels, files = np.asarray(label, np.int32), np.asarray(file_sha256, str)
+        indices, groups = np.asarray(index, np.int64), np.asarray(group, str)
+        shapes = [column.shape for column in (labels, files, indices, groups)]
         if embedding.ndim != 2 or any(shape != embedding.shape[:1] for shape in shapes) or not np.isfinite(embedding).all():
             raise InputError(
                 f"No reference: expected finite embeddings (n, f) and one label, file, index and group for each, got {embedding.shape} "
@@ -108,7 +109,7 @@ class Reference:
         centre = np.asarray(embedding, np.float64).mean(axis=0) if len(embedding) else np.zeros(embedding.shape[1])
         vectors = unit(embedding - centre)
         kept = Cells.build(vectors, seed).kept if len(vectors) >= EXACT_BELOW else None
-        return cls(centre.astype(np.float32), vectors.astype(np.float16), *columns, kept)
+        return cls(centre.astype(np.float32), vectors.astype(np.float16), labels, files, indices, groups, kept)
 
     @cached_property
     def _unit(self) -> NDArray[np.float32]:
@@ -122,6 +123,10 @@ class Reference:
     def _group_codes(self) -> tuple[dict[str, int], NDArray[np.intp]]:
         names, codes = np.unique(self.group, return_inverse=True)
         return {str(name): code for code, name in enumerate(names)}, codes
+
+    def directions(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Embeddings (q, f) less the centre, of length 1: half the squared distance of two of them is their distance here."""
+        return unit(embedding - self.centre)
 
     def nearest(
         self,
@@ -151,7 +156,7 @@ class Reference:
             Embeddings of another length, not finite, or ``k`` below 1.
         """
         self._check(queries, k)
-        ready = unit(queries - self.centre)
+        ready = self.directions(queries)
         rows = np.full((len(ready), k), -1, np.intp)
         distance = np.full((len(ready), k), np.inf)
         for start, block in self._blocks(ready):
@@ -171,7 +176,7 @@ class Reference:
     ) -> Iterator[tuple[range, NDArray[np.float32]]]:
         """Distances of all vectors to the queries, a block of queries at a time: (which queries, (b, n)); infinite where barred."""
         self._check(queries, 1)
-        for start, block in self._blocks(unit(queries - self.centre)):
+        for start, block in self._blocks(self.directions(queries)):
             places = range(start, start + len(block))
             far = np.maximum(1 - block @ self._unit.T, 0)
             far[self._barred(places, not_of, None)] = np.inf
@@ -263,11 +268,11 @@ class Reference:
     @classmethod
     def _from(cls, found: dict[str, NDArray[Any]]) -> Reference:
         """ValueError or IndexError where the arrays do not fit one another."""
-        columns = [found["files"][found["file_of"]], found["index"], found["groups"][found["group_of"]]]
+        files, groups = found["files"][found["file_of"]], found["groups"][found["group_of"]]
         kept = CellArrays(found["centres"], found["cell"], int(found["probes"]), float(found["recall"])) if "cell" in found else None
-        made = cls(found["centre"], found["vectors"], found["label"], *columns, kept)
+        made = cls(found["centre"], found["vectors"], found["label"], files, found["index"], groups, kept)
         n, f = made.vectors.shape
-        fits = all(column.shape == (n,) for column in (made.label, *columns)) and made.centre.shape == (f,)
+        fits = all(column.shape == (n,) for column in (made.label, made.index, files, groups)) and made.centre.shape == (f,)
         if kept is not None:
             m = len(kept.centres)
             fits &= kept.cell.shape == (n,) and kept.centres.shape == (m, f) and kept.probes > 0
