@@ -28,6 +28,7 @@ COMMANDS = (
     registry.register,
     registry.promote,
     files.classify,
+    files.similar,
     operation.worker,
     operation.alerts,
     files.show,

@@ -4,6 +4,7 @@
 ``judging``     from a trained network to a judged bundle and its pages; start here
 ``evaluation``  one candidate on the test part, from ``confusion``, ``imbalance``, ``thresholds`` and ``intervals``
 ``beside``      plain classifiers on hand-made features and on the network's embedding, on the same test wafers
+``retrieval``   how well look-alikes are found; ``label_noise`` suspicious labels; ``novelty`` new classes among the unknowns
 ``report``      the page: ``wording`` has its sentences, ``figures`` its plots, ``gallery`` its wafers
 ==============  ========================================================================================================================
 """

@@ -6,7 +6,7 @@ model is never sure of can still be found under another label. From the confiden
 class, and so many are named, those with the largest margin first (the paper's "prune by noise rate").
 
 Measured with flipped labels: 2 000 WM-811K maps of other lots, network right in .97, 1, 5 and 15 % flipped: .94, .97 and .98 of the flips
-are named, and .58, .80 and .90 of what is named is a flip. (Of the labels as they come it names 12, so some of the rest are no false alarms.)
+are named, and .58, .80 and .90 of what is named is a flip. (Of the labels as they come it names 12: not all of the rest are false alarms.)
 """
 
 from __future__ import annotations

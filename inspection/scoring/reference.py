@@ -15,33 +15,24 @@ Euclid, whitened within the classes   .937 (.844)   .801 (.520)
 
 from __future__ import annotations
 
-import math
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inspection.errors import BundleError, InputError, bounded
+from inspection.errors import InputError
 from inspection.scoring.cells import CellArrays, Cells, unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
 EXACT_BELOW = 100_000
 """Up to here every query is compared with every vector; beyond, with those of the cells around it (``cells``)."""
-MOST_BYTES = 4 << 30
-"""A reference that says it is larger is not read: two million wafers of a thousand numbers."""
 _BLOCK = 1 << 23  # distances at a time: 32 MB
 _SPARE = 16  # candidates beyond k that single precision chooses and double precision puts in order
-_ARRAYS = {"centre": "f", "vectors": "f", "label": "i", "files": "U", "file_of": "i", "index": "i", "groups": "U", "group_of": "i"}
-_CELLS = {"centres": "f", "cell": "i", "probes": "i", "recall": "f"}
-"""Arrays of the file and the kind of their numbers; those of the cells only where there are any."""
-_DIMENSIONS = {"vectors": 2, "centres": 2, "probes": 0, "recall": 0}  # of all others 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,73 +225,6 @@ class Reference:
         # The same vector twice may differ in the last bit, as sums of products are grouped by the processor: that is a tie.
         order = np.lexsort((rows, np.round(far, 12)))
         return rows[order], far[order]
-
-    def save(self, path: Path) -> None:
-        """Write plain arrays; names that repeat are written once."""
-        files, file = np.unique(self.file_sha256, return_inverse=True)
-        groups, group = np.unique(self.group, return_inverse=True)
-        arrays: dict[str, Any] = {
-            "centre": self.centre, "vectors": self.vectors, "label": self.label, "index": self.index,
-            "files": files, "file_of": file.astype(np.int32), "groups": groups, "group_of": group.astype(np.int32),
-        }  # fmt: skip
-        if self.kept_cells is not None:
-            kept = self.kept_cells
-            arrays |= {"centres": kept.centres, "cell": kept.cell, "probes": np.array(kept.probes), "recall": np.array(kept.recall)}
-        np.savez(path, **arrays)
-
-    @classmethod
-    def load(cls, path: Path) -> Reference:
-        """Read what ``save`` wrote; what the file says of its sizes is checked before anything is made of it.
-
-        Raises
-        ------
-        BundleError
-            Not such a file, arrays missing, of another kind or not fitting one another, or more than ``MOST_BYTES``.
-        """
-        try:
-            return cls._from(_read(path))
-        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
-            raise BundleError(
-                f"No reference of labelled wafers in {path}: expected the arrays that training wrote, got: {error}. "
-                "Register the model again."
-            ) from error
-
-    @classmethod
-    def _from(cls, found: dict[str, NDArray[Any]]) -> Reference:
-        """ValueError or IndexError where the arrays do not fit one another."""
-        files, groups = found["files"][found["file_of"]], found["groups"][found["group_of"]]
-        kept = CellArrays(found["centres"], found["cell"], int(found["probes"]), float(found["recall"])) if "cell" in found else None
-        made = cls(found["centre"], found["vectors"], found["label"], files, found["index"], groups, kept)
-        n, f = made.vectors.shape
-        fits = all(column.shape == (n,) for column in (made.label, made.index, files, groups)) and made.centre.shape == (f,)
-        if kept is not None:
-            m = len(kept.centres)
-            fits &= kept.cell.shape == (n,) and kept.centres.shape == (m, f) and kept.probes > 0
-            fits &= not n or 0 <= int(kept.cell.min()) <= int(kept.cell.max()) < m
-        if not fits:
-            raise ValueError("arrays that do not fit one another")
-        return made
-
-
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of ``path`` by name; ValueError unless their headers say what is expected."""
-    with zipfile.ZipFile(path) as archive:
-        names = {member.removesuffix(".npy") for member in archive.namelist()}
-        kinds = _ARRAYS | (_CELLS if names & _CELLS.keys() else {})
-        if names != kinds.keys():
-            raise ValueError(f"the arrays {bounded(sorted(names))}")
-        size = 0
-        for name, kind in kinds.items():
-            with archive.open(f"{name}.npy") as stream:
-                version = np.lib.format.read_magic(stream)
-                if version != (1, 0):
-                    raise ValueError(f"{name} in NumPy format {version}")
-                shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-            size += math.prod(shape) * dtype.itemsize
-            if dtype.kind != kind or len(shape) != _DIMENSIONS.get(name, 1) or size > MOST_BYTES:
-                raise ValueError(f"{name} of shape {shape}, {dtype}, together {size} bytes")
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in kinds}
 
 
 def _least(far: NDArray[np.float32], barred: NDArray[np.bool_], count: int) -> list[NDArray[np.intp]]:

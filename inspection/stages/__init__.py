@@ -24,6 +24,7 @@ from inspection.stages.learning import (
     train,
     validate_snapshot,
 )
+from inspection.stages.lookalikes import similar
 from inspection.stages.networks import model, models
 from inspection.stages.operation import alerts, enqueue, simulate, simulate_fab, status, trainable, validate, work
 from inspection.stages.place import open_workspace, params_of, require_input, require_workspace
@@ -59,6 +60,7 @@ __all__ = [
     "require_input",
     "require_workspace",
     "show_file",
+    "similar",
     "simulate",
     "simulate_fab",
     "snapshot",
