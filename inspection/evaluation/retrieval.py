@@ -185,10 +185,10 @@ def average_precision(distances: NDArray[np.float32], relevant: NDArray[np.bool_
     # + 0 turns -0 into 0, whose bits are the smallest.
     keys = ((np.asarray(distances, np.float32) + np.float32(0)).view(np.uint32) << np.uint32(1)) | relevant
     keys.sort(axis=1)
-    sorted_relevant = (keys & np.uint32(1)).astype(bool)
-    found = np.cumsum(sorted_relevant, axis=1, dtype=np.int32)
-    precision = np.where(sorted_relevant, found / np.arange(1, keys.shape[1] + 1), 0).sum(axis=1)
-    count = relevant.sum(axis=1)
+    rows, places = np.nonzero(keys & np.uint32(1))
+    count = np.bincount(rows, minlength=len(keys))
+    nth = np.arange(1, len(rows) + 1) - np.repeat(np.cumsum(count) - count, count)  # how many relevant ones so far, in each row
+    precision = np.bincount(rows, nth / (places + 1), minlength=len(keys))
     return np.divide(precision, count, out=np.full(len(count), np.nan), where=count > 0)
 
 

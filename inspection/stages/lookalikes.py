@@ -1,4 +1,4 @@
-"""The nearest labelled wafers of one wafer: what was it like before, and what was that called?"""
+"""The nearest labelled wafers of one wafer: what looked like it before, and what that was called."""
 
 from __future__ import annotations
 

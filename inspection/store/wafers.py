@@ -42,7 +42,7 @@ def names_and_labels(connection: Connection) -> Sequence[Row[tuple[str, int, str
 
 
 def named(connection: Connection, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], RowMapping]:
-    """``lot wafer layer source label`` of the wafers with these (file_sha256, index), of those that are known; ask for a thousand at most."""
+    """``lot wafer layer source label`` of the wafers with these (file_sha256, index), of those that are known; for a thousand at most."""
     key = wafers.c.file_sha256, wafers.c.index
     query = select(*key, wafers.c.lot, wafers.c.wafer, wafers.c.layer, wafers.c.source, wafers.c.label).where(tuple_(*key).in_(keys))
     return {(row["file_sha256"], row["index"]): row for row in connection.execute(query).mappings()} if keys else {}
