@@ -29,6 +29,7 @@ COMMANDS = (
     registry.promote,
     files.classify,
     lots.lot,
+    files.similar,
     operation.worker,
     operation.alerts,
     operation.explain,

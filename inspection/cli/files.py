@@ -1,9 +1,9 @@
-"""Commands on files: what is in them, what the champion says of them, and their pyramid. The store stays as it is."""
+"""Commands on files: what is in them, what the champion says of them, what they look like, and their pyramid. The store stays as it is."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -44,6 +44,36 @@ def show(
             notes = [(place, note) for place, one in enumerate(shown[:25]) for note in one["notes"]]
             if notes:
                 console.table("What is odd about it, and how it was read", ("wafer", "note"), notes)
+
+
+def similar(
+    target: Annotated[str, typer.Argument(metavar="FILE|LOT", help="A file that we can read, or a lot in the store.")],
+    wafer: Annotated[Optional[str], typer.Argument(help="The wafer of the lot.")] = None,  # noqa: UP045
+    k: Annotated[int, typer.Option("-k", min=1, max=1_000, help="How many neighbours.")] = 8,
+    png: Annotated[Optional[Path], typer.Option(help="Draw the wafer and its neighbours here.")] = None,  # noqa: UP045
+    index: Annotated[int, typer.Option(min=0, help="Which wafer of the file.")] = 0,
+    layer: Annotated[Optional[str], typer.Option(help="Which layer of the wafer; default: the latest inspection.")] = None,  # noqa: UP045
+    other_lots: Annotated[bool, typer.Option("--other-lots", help="Leave out wafers of its own lot.")] = False,
+    model: Annotated[str, typer.Option(help="champion, candidate or a version.")] = "champion",
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Find the labelled wafers that look most like one wafer."""
+
+    def shown(result: dict[str, Any]) -> None:
+        asked = result["asked"]
+        called = f"{asked['decision']} ({asked['label']} {asked['probability']:.0%})"
+        keys = ("rank", "distance", "class", "lot", "wafer", "layer", "source", "index")
+        console.table(f"{asked['source']}: {called}; nearest of {result['reference']:,} labelled wafers", keys,
+                      [[one[key] for key in keys] for one in result["neighbours"]])  # fmt: skip
+        classes = ", ".join(f"{count} {name}" for name, count in result["classes"].items()) or "none"
+        console.advise(f"Among them: {classes}. Distance: 0 = the same to the model, 1 = nothing in common.")
+        if result["png"] is not None:
+            missing = f"; {result['not_drawn']} neighbours are not in this workspace and not drawn" if result["not_drawn"] else ""
+            console.advise(f"Picture: {result['png']}{missing}")
+
+    run_stage("similar", workspace, as_json=json, shown=shown, target=target, wafer=wafer, k=k, png=png, index=index, layer=layer,
+              other_lots=other_lots, model=model)  # fmt: skip
 
 
 def pyramid(

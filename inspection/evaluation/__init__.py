@@ -6,6 +6,7 @@
 ``scorecard``   purity, accuracy and classification rate, as review tools state them
 ``slices``      the headline numbers by product, tool, lot ..., from the surest difference on; ``differences`` has its tests
 ``beside``      plain classifiers on hand-made features and on the network's embedding, on the same test wafers
+``retrieval``   how well look-alikes are found; ``label_noise`` suspicious labels; ``novelty`` new classes among the unknowns
 ``report``      the page: ``wording`` has its sentences, ``figures`` its plots, ``gallery`` its wafers
 ==============  ========================================================================================================================
 """

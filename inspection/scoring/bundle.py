@@ -6,9 +6,10 @@
       bundle.json     format version, classes, view spec, what turns logits into a decision, lineage, sha256 of the other files
       model.keras     the network (Keras 3 archive; loaded only when its sha256 is the one written here)
       unknown.npz     the unknown detector with its limit
+      reference.npz   labelled wafers in latent space, for look-alikes
 
 Changing the layout: raise ``FORMAT_VERSION``, keep reading the old one, and keep a test with an old bundle. Version 1 had no prediction
-sets, no vector scaling, no first look (every wafer was scored in every turn), and detectors by Mahalanobis distance alone.
+sets, no reference, no vector scaling, no first look (every wafer was scored in every turn), and detectors by Mahalanobis distance alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy as np
 from inspection.errors import BundleError
 from inspection.scoring.calibration import VectorScaling, softmax
 from inspection.scoring.decision import DecisionRule
+from inspection.scoring.reference_file import read_reference, write_reference
 from inspection.scoring.unknown import UnknownDetector
 from inspection.views.renderer import ViewSpec
 from inspection.wafer.taxonomy import Taxonomy, WaferClass
@@ -34,9 +36,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from inspection.scoring.reference import Reference
+
 FORMAT_VERSION = 2
 READABLE = (1, 2)
-MANIFEST, NETWORK, DETECTOR = "bundle.json", "model.keras", "unknown.npz"
+MANIFEST, NETWORK, DETECTOR, REFERENCE = "bundle.json", "model.keras", "unknown.npz", "reference.npz"
+FILES = (NETWORK, DETECTOR, REFERENCE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +93,7 @@ class Bundle:
     vector: VectorScaling | None = None
     least: NDArray[np.float64] | None = None
     first_look: FirstLook | None = None
+    reference: Reference | None = None
 
     @property
     def rule(self) -> DecisionRule:
@@ -107,6 +113,8 @@ def write_bundle(folder: Path, bundle: Bundle, network: Path) -> str:
     shutil.copyfile(network, aside / NETWORK)
     if bundle.detector is not None:
         bundle.detector.save(aside / DETECTOR)
+    if bundle.reference is not None:
+        write_reference(aside / REFERENCE, bundle.reference)
     content = {
         "format_version": FORMAT_VERSION,
         "classes": [
@@ -140,8 +148,8 @@ def read_bundle(folder: Path) -> Bundle:
     """
     content = _manifest(folder)
     for name, expected in content["files"].items():
-        if name not in (NETWORK, DETECTOR):
-            raise BundleError(f"Bundle {folder} names the file {name!r}: expected {NETWORK} or {DETECTOR}. Register the model again.")
+        if name not in FILES:
+            raise BundleError(f"Bundle {folder} names the file {name!r}: expected one of {FILES}. Register the model again.")
         path = folder / name
         got = file_sha256(path) if path.is_file() else "no such file"
         if got != expected:
@@ -161,6 +169,7 @@ def read_bundle(folder: Path) -> Bundle:
         vector=VectorScaling(*(np.array(content["vector"][key]) for key in ("scale", "bias"))) if "vector" in content else None,
         least=np.array(content["least"]) if "least" in content else None,
         first_look=_first_look(content.get("first_look")),
+        reference=read_reference(folder / REFERENCE) if REFERENCE in content["files"] else None,
     )
 
 

@@ -25,6 +25,7 @@ from inspection.stages.learning import (
     train,
     validate_snapshot,
 )
+from inspection.stages.lookalikes import similar
 from inspection.stages.lots import lot
 from inspection.stages.networks import model, models
 from inspection.stages.operation import alerts, enqueue, simulate, simulate_fab, status, trainable, validate, work
@@ -63,6 +64,7 @@ __all__ = [
     "require_input",
     "require_workspace",
     "show_file",
+    "similar",
     "simulate",
     "simulate_fab",
     "snapshot",

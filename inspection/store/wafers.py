@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 
 from inspection.store.database import chunks, utc_now
 from inspection.store.tables import superseded, wafers
@@ -12,7 +12,7 @@ from inspection.store.tables import superseded, wafers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, RowMapping
 
 VALID, QUARANTINED, SUPERSEDED = "valid", "quarantined", "superseded"
 LabelledKey = tuple[str, int, str | None]
@@ -39,6 +39,13 @@ def names_and_labels(connection: Connection) -> Sequence[Row[tuple[str, int, str
         wafers.c.file_sha256, wafers.c.index, wafers.c.source, wafers.c.lot, wafers.c.wafer, wafers.c.label, wafers.c.state
     ).order_by(wafers.c.file_sha256, wafers.c.index)
     return connection.execute(query).all()
+
+
+def named(connection: Connection, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], RowMapping]:
+    """``lot wafer layer source label`` of the wafers with these (file_sha256, index), of those that are known; for a thousand at most."""
+    key = wafers.c.file_sha256, wafers.c.index
+    query = select(*key, wafers.c.lot, wafers.c.wafer, wafers.c.layer, wafers.c.source, wafers.c.label).where(tuple_(*key).in_(keys))
+    return {(row["file_sha256"], row["index"]): row for row in connection.execute(query).mappings()} if keys else {}
 
 
 def set_labels(connection: Connection, changes: Iterable[LabelledKey]) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     *("run", "simulate", "ingest", "validate", "snapshot", "tile", "split", "guard", "train", "evaluate", "register", "promote"),
-    *("classify", "lot", "worker", "alerts", "show", "pyramid", "model", "status", "history", "export"),
+    *("classify", "lot", "worker", "alerts", "explain", "show", "pyramid", "model", "status", "history", "export", "similar"),
     *("quarantine list", "quarantine show", "quarantine release"),
 )
 ON_A_WORKSPACE = (
@@ -40,7 +40,8 @@ ON_A_WORKSPACE = (
         "register",
     ),
     *("promote --reason better", "worker --until-empty", "alerts", "status"),
-    *("history L1 W1", "lot L1", "export --lot L1 --out out", "quarantine list", "quarantine show 12", "quarantine release --all"),
+    *("history L1 W1", "lot L1", "similar L1 W1", "explain L1 W1"),
+    *("export --lot L1 --out out", "quarantine list", "quarantine show 12", "quarantine release --all"),
 )
 Done = subprocess.CompletedProcess
 NO_TRACEBACK = "Traceback (most recent call last)"

@@ -8,6 +8,7 @@ import pytest
 from inspection.errors import BundleError
 from inspection.scoring.bundle import Bundle, FirstLook, bundle_sha256, config_sha256, read_bundle, write_bundle
 from inspection.scoring.calibration import VectorScaling, softmax
+from inspection.scoring.reference import Reference
 from inspection.scoring.unknown import fit
 from inspection.views.renderer import ViewSpec
 from inspection.wafer.taxonomy import Taxonomy, WaferClass
@@ -45,7 +46,10 @@ def test_a_bundle_written_is_the_bundle_read(tmp_path, network):
 
 
 def test_all_that_decides_is_written_and_read(tmp_path, network):
+    rng = np.random.default_rng(5)
+    reference = Reference.of(rng.normal(size=(9, 5)), np.arange(9) % 2, ["0" * 64] * 9, np.arange(9), ["L1"] * 9)
     full = bundle(
+        reference=reference,
         vector=VectorScaling(np.array([0.5, 2.0]), np.array([0.1, -0.1])), least=np.array([0.9, 0.05]), temperature=1.0,
         first_look=FirstLook(0.7, np.array([0.8, 0.1]), 0.4),
     )  # fmt: skip
@@ -58,6 +62,8 @@ def test_all_that_decides_is_written_and_read(tmp_path, network):
     assert back.rule.set_names(probabilities) == full.rule.set_names(probabilities)
     np.testing.assert_array_equal(back.first_look.again(logits), full.first_look.again(logits))
     assert 0 < full.first_look.again(logits).sum() < 50
+    asked = rng.normal(size=(3, 5))
+    np.testing.assert_array_equal(back.reference.nearest(asked, 4).rows, reference.nearest(asked, 4).rows)
 
 
 def test_a_bundle_of_version_1_is_read_as_it_was_meant(tmp_path, network):
