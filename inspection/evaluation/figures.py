@@ -1,4 +1,4 @@
-"""Figures of the report as PNG bytes: confusion matrix, ROC small multiples, training history. Needs no display, keeps no state."""
+"""Figures of the report as PNG bytes: confusion matrix, ROC, reliability, training history. Needs no display, keeps no state."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from inspection.evaluation.confusion import Confusion
     from inspection.evaluation.evaluation import Evaluation
+    from inspection.evaluation.reliability import Calibration
 
 BLUE, RED, GREY, INK = "#1f4e79", "#a81424", "#9aa1ac", "#282c34"
 _BLUES = ListedColormap([mpl.colormaps["Blues"](v) for v in np.linspace(0.0, 0.92, 256)], "wafer_blues")
@@ -87,6 +88,35 @@ def roc_png(evaluation: Evaluation) -> bytes:
         axes.set_title(title, fontsize=min(9.0, 9 * _TITLE / len(title)), loc="left")
     figure.supxlabel("false positive rate", fontsize=9)
     figure.supylabel("true positive rate", fontsize=9)
+    return _png(figure)
+
+
+def calibration_png(calibration: Calibration) -> bytes | None:
+    """The reliability diagram of the likeliest class: what was said against what came true, the wafers of each bin; None without wafers."""
+    top = calibration.top
+    if not top.count.sum():
+        return None
+    figure = Figure(dpi=_DPI, figsize=(4.6, 5.0), layout="constrained")
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    low, high = top.interval
+    axes.plot([0, 1], [0, 1], color="#d5d9e0", linewidth=1)
+    axes.errorbar(
+        top.confidence, top.accuracy, np.abs(np.stack((top.accuracy - low, high - top.accuracy))), fmt="o-", color=BLUE, ecolor=GREY,
+        elinewidth=1.2, markersize=4.5, linewidth=1.4,
+    )  # fmt: skip
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
+    axes.set_ylabel("share that was right (95 % interval)", fontsize=9)
+    axes.text(0.97, 0.03, "too sure of itself", ha="right", fontsize=8, color=GREY)
+    axes.text(0.03, 0.94, "not sure enough", fontsize=8, color=GREY)
+    below.bar(top.confidence, top.count, width=0.012, color=BLUE)
+    below.set_ylabel("wafers", fontsize=9)
+    below.set_xlabel("probability of the likeliest class", fontsize=9)
+    below.yaxis.get_major_locator().set_params(integer=True, nbins=3)
+    for panel in (axes, below):
+        panel.tick_params(labelsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(color="#eceef2")
+        panel.set_axisbelow(True)
     return _png(figure)
 
 

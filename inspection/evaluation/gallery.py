@@ -1,4 +1,4 @@
-"""Which test wafers to show: of each class some that came out right and the most confident mistakes, escapes first. Pure."""
+"""Which test wafers to show: the worst escapes and false alarms, and of each class some right ones and the surest mistakes. Pure."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ def choose(evaluation: Evaluation, right: int = 3, wrong: int = 4) -> list[Class
         spread = sorted({round(i) for i in np.linspace(0, len(hits) - 1, min(right, len(hits)))})
         chosen.append(ClassExhibits(name, tuple(hits[i] for i in spread), tuple(misses[:wrong]), len(hits), len(misses)))
     return chosen
+
+
+def worst(evaluation: Evaluation, kind: Kind, most: int = 7) -> tuple[Exhibit, ...]:
+    """Up to ``most`` wafers of all classes that came out as ``kind`` (``escape``, ``overkill``), the most confident first."""
+    names, normal = evaluation.taxonomy.names, set(evaluation.taxonomy.normal)
+    found = [_exhibit(evaluation, i, names[k], normal) for i, k in enumerate(evaluation.test.truth) if names[k] != evaluation.decisions[i]]
+    return tuple(sorted((e for e in found if e.kind == kind), key=_worst_first)[:most])
 
 
 def _exhibit(evaluation: Evaluation, position: int, truth: str, normal: set[str]) -> Exhibit:

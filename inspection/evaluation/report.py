@@ -5,22 +5,18 @@ Reads only the maps that it shows. The same input gives the same bytes.
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inspection.aside import write_bytes, write_text
-from inspection.errors import InputError, InputNotFoundError
-from inspection.evaluation import beside, gallery, wording
-from inspection.evaluation.confusion import confusions
-from inspection.evaluation.imbalance import imbalance
-from inspection.views import picture
+from inspection.errors import InputError, InputNotFoundError, bounded
+from inspection.evaluation import album, webpage
+from inspection.evaluation.reliability import calibration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,10 +24,10 @@ if TYPE_CHECKING:
     from inspection.augmentation.guard.votes import Votes
     from inspection.evaluation.beside import Baseline
     from inspection.evaluation.evaluation import Evaluation
+    from inspection.evaluation.reliability import Calibration
+    from inspection.evaluation.section import Section
     from inspection.wafer.maps import InspectionMap
 
-TEMPLATE = "report.html.j2"
-PICTURE_PX = 190
 ROC_ROWS = 200
 """Most rows per class in plots/roc.csv."""
 
@@ -53,6 +49,12 @@ class Background:
     lineage : name -> value: snapshot, code version, seed, library versions, who and when
     params : name -> value: what was set
     limits : further sentences on what the numbers cannot say
+    calibration : what the probabilities are worth; None = judged here, on the test part
+    sections : what other modules found, each a section of the page, in this order
+    activation : gets positions in the test part and their maps, returns for each an RGB picture (``album.PICTURE_PX`` square, uint8) of
+        where the model looked, or None; None = no such pictures
+    identities : (lot, wafer) of each test wafer; None = its group and its place in the source
+    ungated : what each test wafer would be called if every threshold were 0; None = as far as the decisions tell (``operating.ungated``)
     """
 
     title: str
@@ -66,6 +68,16 @@ class Background:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     limits: Sequence[str] = ()
+    calibration: Calibration | None = None
+    sections: Sequence[Section] = ()
+    activation: album.Activation | None = None
+    identities: Sequence[tuple[str, str]] | None = None
+    ungated: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        keys = [section.key for section in self.sections]
+        if len(keys) != len(set(keys)):
+            raise InputError(f"Cannot write the report: expected sections of different keys, got {bounded(keys, 20)}. Rename one.")
 
 
 def write_report(
@@ -83,7 +95,7 @@ def write_report(
     evaluation : Evaluation
     background : Background
     maps : called once with the ascending positions in the test part of the wafers to show; returns their maps in that order.
-        None = no gallery
+        None = no pictures of wafers
     progress : gets (pictures drawn, pictures in all)
 
     Returns
@@ -93,141 +105,31 @@ def write_report(
     Raises
     ------
     InputError
-        ``maps`` did not return one map per position.
+        ``maps`` did not return one map per position; sections of one key; ``identities`` or ``ungated`` that do not fit.
     InputNotFoundError
         ``background.history`` is a path where no file is.
     """
-    from inspection.evaluation.figures import confusion_png, history_png, roc_png  # noqa: PLC0415  (matplotlib: imported when used)
+    from inspection.evaluation import figures as figure  # noqa: PLC0415  (matplotlib: imported when used)
 
-    shown = gallery.choose(evaluation) if maps is not None else []
-    pictures = _pictures(shown, maps, progress) if maps is not None else {}
+    names = evaluation.taxonomy.names
+    calibrated = background.calibration or calibration(evaluation.test.truth, evaluation.test.probabilities, names)
+    shown = album.album(evaluation, maps, background.sections, background.activation, progress)
     figures = {
-        "confusion": confusion_png(evaluation.by_decision, "By decision: what the fab would have read"),
-        "roc": roc_png(evaluation),
-        "history": history_png(_history(background.history)),
+        "confusion": figure.confusion_png(evaluation.by_decision, "By decision: what the fab would have read"),
+        "roc": figure.roc_png(evaluation),
+        "calibration": figure.calibration_png(calibrated),
+        "history": figure.history_png(_history(background.history)),
     }
-    page = _page(evaluation, background, shown, pictures, {k: _data_uri(v) for k, v in figures.items() if v is not None})
+    page = webpage.render(evaluation, background, shown, figures, calibrated)
     for name in ("confusion", "roc"):
         drawn = figures[name]
         if drawn is not None:
             write_bytes(folder / f"{name}.png", drawn)
-    names = evaluation.taxonomy.names
     calls = [(names[t], d) for t, d in zip(evaluation.test.truth, evaluation.decisions, strict=True)]
     _write_csv(folder / "plots" / "confusion.csv", ("actual", "predicted"), calls)
     _write_csv(folder / "plots" / "roc.csv", ("class", "fpr", "tpr", "threshold"), _roc_rows(evaluation))
     write_bytes(folder / "report.html", page.encode())
     return folder / "report.html"
-
-
-def _page(
-    evaluation: Evaluation,
-    background: Background,
-    shown: list[gallery.ClassExhibits],
-    pictures: dict[int, tuple[str, str]],
-    figures: dict[str, str],
-) -> str:
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (imported when used)
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": wording.percent, "score": wording.score, "odds": wording.odds, "lead": wording.lead}
-    environment.globals |= {"interval": wording.interval, "lead_interval": wording.lead_interval}
-    text = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(text).render(
-        title=background.title,
-        summary=wording.summary(evaluation),
-        cards=wording.cards(evaluation),
-        patterns=evaluation.patterns,
-        confusions=confusions(evaluation.by_decision),
-        limits=[*background.limits, *wording.limits(evaluation)],
-        rows=evaluation.per_class(),
-        imbalance=_imbalance(evaluation),
-        wafers=background.wafers,
-        lots=background.lots,
-        classes=evaluation.taxonomy.names,
-        beside=beside.rows(evaluation, background.beside) if background.beside else [],
-        beside_summary=wording.beside(evaluation, background.beside),
-        votes=background.votes,
-        comparison=_comparison(evaluation, background),
-        baseline=background.baseline[0] if background.baseline else None,
-        agreement=_agreement(evaluation),
-        figures=figures,
-        curves=background.curves,
-        gallery=shown,
-        pictures=pictures,
-        lineage=background.lineage,
-        params=background.params,
-    )
-
-
-def _pictures(
-    shown: list[gallery.ClassExhibits],
-    maps: Callable[[Sequence[int]], Sequence[InspectionMap]],
-    progress: Callable[[int, int], None] | None,
-) -> dict[int, tuple[str, str]]:
-    """Position -> (picture as data URI, who it is)."""
-    positions = sorted({e.position for c in shown for e in (*c.right, *c.wrong)})
-    found = maps(positions)
-    if len(found) != len(positions):
-        raise InputError(
-            f"Cannot draw the gallery: expected {len(positions)} maps, got {len(found)}. Return one map per position, in order."
-        )
-    drawn = {}
-    for done, (position, wafer) in enumerate(zip(positions, found, strict=True), 1):
-        drawn[position] = (_data_uri(picture.to_png(picture.draw(wafer, PICTURE_PX))), picture.describe(wafer.info))
-        if progress is not None:
-            progress(done, len(positions))
-    return drawn
-
-
-def _comparison(evaluation: Evaluation, background: Background) -> list[dict[str, Any]]:
-    """The candidate beside the baseline, row by row, for the numbers both have."""
-    if background.baseline is None:
-        return []
-    ours, theirs = evaluation.metrics(), background.baseline[1]
-    told = {
-        "macro_f1": ("Macro-F1", True),
-        "decision_macro_f1": ("Macro-F1 by decision", True),
-        "balanced_accuracy": ("Balanced accuracy", True),
-        "geometric_mean": ("Geometric mean of the recalls", True),
-        "index_balanced_accuracy": ("Index of balanced accuracy", True),
-        "accuracy": ("Accuracy", True),
-        "escape_rate": ("Escape rate", False),
-        "overkill_rate": ("Overkill rate", False),
-    }
-    return [
-        {"name": name, "ours": ours[key], "theirs": theirs[key], "better": (ours[key] - theirs[key]) * (1 if high else -1)}
-        for key, (name, high) in told.items()
-        if key in ours and key in theirs
-    ]
-
-
-def _agreement(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """The same scores from the likeliest class and from the decision."""
-    metrics = evaluation.metrics()
-    rows = [
-        ("Macro-F1", evaluation.by_label.macro_f1, evaluation.by_decision.macro_f1),
-        ("Balanced accuracy", evaluation.by_label.balanced_accuracy, evaluation.by_decision.balanced_accuracy),
-        ("Accuracy", evaluation.by_label.accuracy.value, evaluation.by_decision.accuracy.value),
-        ("Escape rate", evaluation.by_label.escapes.value, evaluation.by_decision.escapes.value),
-        ("Overkill rate", evaluation.by_label.overkill.value, evaluation.by_decision.overkill.value),
-        ("Geometric mean of the recalls", metrics.get("geometric_mean"), metrics.get("decision_geometric_mean")),
-        ("Index of balanced accuracy", metrics.get("index_balanced_accuracy"), metrics.get("decision_index_balanced_accuracy")),
-    ]
-    return [(name, wording.score(label), wording.score(decision)) for name, label, decision in rows]
-
-
-def _imbalance(evaluation: Evaluation) -> list[tuple[str, int, list[str]]]:
-    """imbalanced-learn's report by the likeliest class: name, wafers, and precision to index of balanced accuracy."""
-    matrix = evaluation.by_label
-    found = imbalance(matrix)
-    columns = (
-        matrix.precision, matrix.recall, found.specificity, matrix.f1, found.geometric_mean, found.index_balanced_accuracy,
-    )  # fmt: skip
-    scores = np.stack(columns, axis=1)
-    return [
-        (name, int(wafers), [wording.score(value) for value in row])
-        for name, wafers, row in zip(matrix.names, matrix.support, scores, strict=True)
-    ]
 
 
 def _history(history: Path | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -247,10 +149,6 @@ def _roc_rows(evaluation: Evaluation) -> Iterable[tuple[str, str, str, str]]:
         for i in np.unique(np.linspace(0, points - 1, min(points, ROC_ROWS)).astype(int)):
             threshold = min(float(curve.threshold[i]), 1.0)  # the first is +inf: calls nothing
             yield name, f"{curve.false_positive[i]:.6f}", f"{curve.true_positive[i]:.6f}", f"{threshold:.6f}"
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

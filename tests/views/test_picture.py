@@ -8,7 +8,20 @@ import numpy as np
 import pytest
 
 from inspection.errors import InputError
-from inspection.views.picture import DEFECT, DISC, PAPER, PASSED, contact_sheet, describe, draw, odds, to_png
+from inspection.views.picture import (
+    DEFECT,
+    DISC,
+    INK,
+    PAPER,
+    PASSED,
+    contact_sheet,
+    describe,
+    draw,
+    odds,
+    scale_mm,
+    to_png,
+    to_small_png,
+)
 from inspection.wafer.maps import DefectMap, DieMap, WaferInfo
 
 INFO = WaferInfo(lot="A12", wafer="07")
@@ -159,3 +172,38 @@ def test_importing_it_needs_no_plotting_library():
     code = "import sys, inspection.views.picture; print('matplotlib' in sys.modules, 'sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(("diameter_mm", "long_mm"), [(300, 50), (200, 20), (150, 20), (100, 20), (450, 50), (51, 10)])
+def test_the_scale_bar_is_as_long_as_it_says(diameter_mm, long_mm):
+    picture = draw(DefectMap(info=WaferInfo(diameter_mm=diameter_mm), xy_um=np.zeros((0, 2))), 480)
+    assert scale_mm(diameter_mm) == long_mm
+    dark = (picture == INK).all(axis=2)[380:, :140]
+    length = max((len(run) for row in dark for run in "".join("x" if d else " " for d in row).split()), default=0)
+    assert length * 1.05 * diameter_mm / 480 == pytest.approx(long_mm, rel=0.03)
+
+
+def test_small_pictures_have_no_scale_bar_and_no_wafer_is_covered_by_one():
+    assert not (draw(points([]), 150) == INK).all(axis=2).any()
+    for size in (160, 190, 480):
+        y, x = np.nonzero((draw(points([]), size) == INK).all(axis=2))
+        half = size / 2
+        assert len(x)
+        assert (np.hypot(x + 0.5 - half, y + 0.5 - half) > half / 1.05).all()
+
+
+def test_a_small_png_of_a_grey_picture_loses_nothing():
+    grey = np.repeat(np.random.default_rng(0).integers(0, 256, (40, 40, 1), np.uint8), 3, axis=2)
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(to_small_png(grey), np.uint8), cv2.IMREAD_COLOR), grey)
+
+
+def test_a_small_png_keeps_the_flat_colours_and_hardly_changes_the_rest():
+    rng = np.random.default_rng(0)
+    for wafer in (points(rng.normal(0, 45, (3_000, 2))), DieMap(info=INFO, status=rng.integers(0, 3, (30, 26)).astype(np.uint8))):
+        picture = draw(wafer, 190)
+        small = to_small_png(picture)
+        read = cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        assert len(small) < 0.5 * len(to_png(picture))
+        assert np.abs(read.astype(int) - picture).mean() < 1.0
+        for flat in (PAPER, DISC, PASSED, DEFECT):
+            np.testing.assert_array_equal(read[(picture == flat).all(axis=2)], picture[(picture == flat).all(axis=2)])
