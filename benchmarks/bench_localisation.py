@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from inspection.wafer.maps import DefectMap
 
 HEATS = ("localiser", "density", "global view")
+PEER_LEVELS = (0.05, 0.1, 0.2, 0.4)
+"""A peer gets that of these levels with which its overlap is best on the very wafers it is judged on; ours has the packaged one."""
 TEST_FAB = 1_000
 """Added to the seed: the test lots are of another fab."""
 
@@ -65,7 +67,8 @@ def main() -> None:
         network = load_network(given.network or _train(Path(folder), base, given))
     spec = ViewSpec(**base.tile.points.model_dump())
     localiser, activation = Localiser(network, spec), ClassActivation(network)
-    found: dict[str, list[Agreement]] = {name: [] for name in HEATS}
+    levels = {heat: (LEVEL,) if heat == HEATS[0] else PEER_LEVELS for heat in HEATS}
+    rows: dict[tuple[str, float], list[Agreement]] = {(heat, level): [] for heat in HEATS for level in levels[heat]}
     names, lots, called = [], [], []
     for number, label, drawn, wafer, product in _test_wafers(given.seed + TEST_FAB, given.test_lots):
         k, window, cells = CLASSES.index(label), whole_wafer(wafer), spec.size_px
@@ -80,12 +83,15 @@ def main() -> None:
             "global view": cv2.resize(np.clip(own, 0, None), (cells, cells), interpolation=cv2.INTER_LINEAR),
         }
         for name, heat in heats.items():
-            found[name].append(agreement(heat, window, wafer, truth))
+            for level in levels[name]:
+                rows[name, level].append(agreement(heat, window, wafer, truth, level=level))
         names.append(label)
         lots.append(number)
         called.append(int(shares.logits[0].argmax()) == k)
     print(f"{len(names)} wafers of {len(set(lots))} lots with a signature, {np.mean(called):.1%} called right by the pictures alone")
-    print(f"hot: from {LEVEL:.0%} of the hottest cell on; {spec.size_px} cells a side; heat of the true class, right call or not")
+    best = {heat: max(levels[heat], key=lambda level: np.mean([r.iou for r in rows[heat, level]])) for heat in HEATS}
+    print(f"{spec.size_px} cells a side; heat of the true class, right call or not; hot from so much of the hottest cell on: {best}")
+    found = {heat: rows[heat, best[heat]] for heat in HEATS}
     _print(found, names, np.array(lots), np.random.default_rng(given.seed))
     _speed(network, localiser, spec, given.seed + TEST_FAB)
 

@@ -65,8 +65,8 @@ def draw_heat(
         share = _over_picture(heat / top, window, wafer.info.radius_um, size_px)
         wafer_part[...] = _tinted(wafer_part, share)
         _outlined(wafer_part, _over_picture(heat / top, window, wafer.info.radius_um, size_px * _FINER), level)
-        row, col = np.unravel_index(int(heat.argmax()), heat.shape)
-        _ringed(wafer_part, _peak(int(row), int(col), heat.shape, window, wafer.info.radius_um, size_px))
+        row, col = np.unravel_index(int(share.argmax()), share.shape)
+        _ringed(wafer_part, (int(col), int(row)))
     return np.vstack((picture, _scale_strip(size_px, level, shown=top > 0)))
 
 
@@ -95,13 +95,6 @@ def _outlined(picture: NDArray[np.uint8], share: NDArray[np.float32], level: flo
     # The centre of pixel i of the finer map is (i + 0.5) / finer - 0.5 of the picture's.
     paths = [np.rint(((c + 0.5) / _FINER - 0.5) * 2**shift).astype(np.int32) for c in contours if cv2.contourArea(c) >= least]
     cv2.polylines(picture, paths, isClosed=True, color=OUTLINE, thickness=1, lineType=cv2.LINE_AA, shift=shift)
-
-
-def _peak(row: int, col: int, shape: tuple[int, ...], window: Window, radius_um: float, size_px: int) -> tuple[int, int]:
-    x_um = window.left_um + (col + 0.5) * window.side_um / shape[1]
-    y_um = window.top_um - (row + 0.5) * window.side_um / shape[0]
-    reach = MARGIN * radius_um
-    return round((x_um + reach) * size_px / (2 * reach) - 0.5), round((reach - y_um) * size_px / (2 * reach) - 0.5)
 
 
 def _ringed(picture: NDArray[np.uint8], at: tuple[int, int]) -> None:
