@@ -24,8 +24,8 @@ from inspection import params as parameters
 from inspection import stages
 from inspection.evaluation.confusion import Rate
 from inspection.evaluation.intervals import percentiles, resampled_lots
-from inspection.evaluation.localisation import LEVEL, Agreement, Truth, agreement, by_class
-from inspection.evaluation.regions import cells_to_um
+from inspection.evaluation.localisation import Agreement, Truth, agreement, by_class
+from inspection.evaluation.regions import LEVEL, cells_to_um
 from inspection.models.activation import ClassActivation
 from inspection.models.backend import keras
 from inspection.models.fusion import FEATURES

@@ -112,9 +112,9 @@ def count_objects(
     found = list(_candidates(read, shape, classifier, background, threshold, block_px, progress))
     table = np.concatenate(found) if found else np.zeros((0, 4), np.int64)
     corner = table[:, :2] * classifier.stride_px - classifier.window_px // 2
-    boxes = np.column_stack((corner, corner + classifier.window_px))
-    kept = suppressed(boxes.astype(np.float64), table[:, 3], iou)
-    return Counted(boxes[kept], table[kept, 2], table[kept, 3] * STEP, tuple(names), background)
+    boxes, scores = np.column_stack((corner, corner + classifier.window_px)), (table[:, 3] * STEP).astype(np.float64)
+    kept = suppressed(boxes.astype(np.float64), scores, iou)
+    return Counted(boxes[kept], table[kept, 2], scores[kept], tuple(names), background)
 
 
 def _candidates(

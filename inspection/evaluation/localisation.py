@@ -16,7 +16,7 @@ import numpy as np
 
 from inspection.evaluation.confusion import Rate
 from inspection.evaluation.intervals import percentiles, resampled_lots
-from inspection.evaluation.regions import EIGHT, cell_of, defects_in, dies_of, places_of
+from inspection.evaluation.regions import EIGHT, LEVEL, cell_of, defects_in, dies_of, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from inspection.views.renderer import Window
     from inspection.wafer.maps import WaferMap
-
-LEVEL = 0.05
-"""Cells of at least this share of the hottest one are hot. Low: the hottest cell of a signature of 1 000 points is a clot in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +96,7 @@ def by_class(
     label, lots = np.asarray(names), np.asarray(lots)
     rows = []
     for name in sorted(set(names)):
-        own = np.flatnonzero(label == name)
+        own = np.flatnonzero(label == name).tolist()
         iou = np.array([found[i].iou for i in own])
         drawn = resampled_lots(np.column_stack((iou, np.ones(len(iou)))), lots[own], bootstrap, rng)
         dies = np.array([found[i].die_iou for i in own])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from inspection.views.renderer import Window
     from inspection.wafer.maps import WaferMap
 
+LEVEL = 0.05
+"""Cells of at least this share of the hottest one are hot. Low: the hottest cell of a signature of 1 000 points is a clot in it."""
 EIGHT = np.ones((3, 3), bool)
 """Cells that touch at a corner belong together: a scratch runs aslant."""
 
@@ -51,7 +53,7 @@ class Region:
 
 
 def find_regions(
-    heat: NDArray[np.floating], window: Window, *, level: float = 0.4, iou: float = 0.3, least_share: float = 0.02, most: int = 10
+    heat: NDArray[np.floating], window: Window, *, level: float = LEVEL, iou: float = 0.3, least_share: float = 0.02, most: int = 10
 ) -> list[Region]:
     """The regions of ``heat`` (rows, cols), the hottest first.
 
@@ -95,11 +97,10 @@ def find_regions(
     ]
 
 
-def overlap(boxes: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of each of ``boxes`` (n, 4) with the box ``other`` (4,): shape (n,), 0 for boxes without area."""
-    low, high = np.maximum(boxes[:, :2], other[:2]), np.minimum(boxes[:, 2:], other[2:])
-    both = np.clip(high - low, 0, None).prod(axis=1)
-    union = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (other[2:] - other[:2]).prod() - both
+def overlap(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of each of ``boxes`` (n, 4) with each of ``others`` (n, 4), or with one (4,): (n,); 0 without area."""
+    both = np.clip(np.minimum(boxes[:, 2:], others[..., 2:]) - np.maximum(boxes[:, :2], others[..., :2]), 0, None).prod(axis=1)
+    union = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (others[..., 2:] - others[..., :2]).prod(axis=-1) - both
     return np.divide(both, union, out=np.zeros(len(boxes)), where=union > 0)
 
 
@@ -123,17 +124,21 @@ def suppressed(boxes: NDArray[np.float64], scores: NDArray[np.floating], iou: fl
     if not len(boxes):
         return []
     order = np.lexsort((*boxes.T[::-1], -np.asarray(scores, np.float64)))
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    tree, widest = cKDTree(centres), sides.max()
-    waiting, kept = np.ones(len(boxes), bool), []
-    for i in order.tolist():
-        if not waiting[i]:
-            continue
-        kept.append(i)
-        near = np.array(tree.query_ball_point(centres[i], (sides[i] + widest) / 2, p=np.inf))
-        waiting[near[overlap(boxes[near], boxes[i]) > iou]] = False
-    return kept
+    best_first = np.asarray(boxes, np.float64)[order]
+    low, high = best_first[:, :2], best_first[:, 2:]
+    # Boxes that meet have centres at most the widest box apart along both axes.
+    near = cKDTree((low + high) / 2).query_pairs((high - low).max(), p=np.inf, output_type="ndarray").reshape(-1, 2)
+    better, worse = near.min(axis=1), near.max(axis=1)
+    clash = overlap(best_first[better], best_first[worse]) > iou
+    better, worse = better[clash], worse[clash]
+    by_better = np.argsort(better, kind="stable")
+    better, worse = better[by_better], worse[by_better]
+    gone = np.zeros(len(boxes), bool)
+    first = np.searchsorted(better, np.arange(len(boxes) + 1))
+    for place in np.unique(better).tolist():  # all others stand in nobody's way
+        if not gone[place]:
+            gone[worse[first[place] : first[place + 1]]] = True
+    return order[~gone].tolist()
 
 
 def boxes_to_um(boxes: NDArray[np.floating], window: Window, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@
 ``predictor``     a bundle, loaded and warm
 ``decision``      from probabilities to a class, Unknown or Review; ``calibration`` and ``unknown`` come before it
 ``combinations``  patterns that combine: the probability of each, and combinations that no training wafer had
+``localisation``  where on the wafer a network sees a class
 ``files``         scores files outside the pipeline into a table
 ================  ========================================================================================================================
 """

@@ -144,10 +144,10 @@ class Localiser:
 def _density(wafer: WaferMap, image: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
     """Defects (of a die map: failed area) about each cell."""
     if isinstance(wafer, DefectMap):
-        count = bin_points(wafer.xy_um, window, len(image), clip=True).astype(np.float32)
+        seen = bin_points(wafer.xy_um, window, len(image), clip=True).astype(np.float32)
     else:
-        count = image[..., _COUNT].astype(np.float32) / 255
-    return cv2.GaussianBlur(count, (0, 0), SPREAD_CELLS, borderType=cv2.BORDER_CONSTANT)
+        seen = (image[..., _COUNT] / 255).astype(np.float32)
+    return cv2.GaussianBlur(seen, (0, 0), SPREAD_CELLS, borderType=cv2.BORDER_CONSTANT)
 
 
 def _not_inspected(wafer: WaferMap, image: NDArray[np.uint8]) -> NDArray[np.bool_]:

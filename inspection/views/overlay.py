@@ -28,7 +28,7 @@ _LEAST_ISLAND = 1 / 60  # side of the least part that is outlined, of the pictur
 
 
 def draw_heat(
-    wafer: WaferMap, heat: NDArray[np.floating], window: Window, *, size_px: int = 480, title: str | None = None, level: float = 0.05
+    wafer: WaferMap, heat: NDArray[np.floating], window: Window, *, level: float, size_px: int = 480, title: str | None = None
 ) -> NDArray[np.uint8]:
     """The picture of ``wafer`` (`picture.draw`) with ``heat`` over it, and a strip below that says what the colour means.
 
@@ -39,10 +39,10 @@ def draw_heat(
         Over ``window``, row 0 at the top; what is not positive leaves the picture as it is.
     window : Window
         The square of the wafer frame that the heat covers.
+    level : float
+        What is at least this share of the hottest place is outlined (``evaluation.regions.LEVEL``).
     size_px, title
         As `picture.draw` takes them.
-    level : float
-        What is at least this share of the hottest place is outlined.
 
     Returns
     -------

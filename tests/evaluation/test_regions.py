@@ -72,7 +72,7 @@ def test_touching_cells_are_one_region_and_others_another_by_score_and_share():
     heat[7, 7] = 3.0
     heat[9, 0] = 0.5  # below 40 % of the hottest
     heat[0, 9] = -5.0
-    first, second = find_regions(heat, WAFER)
+    first, second = find_regions(heat, WAFER, level=0.4)
     assert (first.score, second.score) == (3.0, 2.0)
     assert (first.share, second.share) == (pytest.approx(3 / 13), pytest.approx(9.5 / 13))
     assert second.cells.sum() == 5

@@ -43,7 +43,7 @@ def test_heat_is_drawn_where_it_lies_in_the_wafer_frame(x, y, cells):
 
 
 def test_a_window_that_is_a_part_of_the_wafer_is_drawn_there():
-    picture = wafer_part(draw_heat(wafer(), np.ones((4, 4)), Window(20_000, 80_000, 40_000)))
+    picture = wafer_part(draw_heat(wafer(), np.ones((4, 4)), Window(20_000, 80_000, 40_000), level=0.05))
     px_per_mm = SIZE / 315
     row, col = (round(SIZE / 2 + mm * px_per_mm) for mm in (-60, 40))
     assert blue(picture)[row, col] > 50
@@ -51,7 +51,7 @@ def test_a_window_that_is_a_part_of_the_wafer_is_drawn_there():
 
 
 def test_defects_stay_in_sight_under_the_hottest_place():
-    picture = wafer_part(draw_heat(wafer((40, 40)), np.ones((10, 10)), WHOLE))
+    picture = wafer_part(draw_heat(wafer((40, 40)), np.ones((10, 10)), WHOLE, level=0.05))
     row, col = (round(SIZE / 2 + mm * SIZE / 315) for mm in (-40, 40))
     dot, beside = picture[row, col], picture[row, col + 15]
     assert dot.sum() < 0.5 * beside.sum()
@@ -69,13 +69,13 @@ def test_hotter_is_darker_in_grey():
 @pytest.mark.parametrize("heat", [np.zeros((5, 5)), -np.ones((5, 5))])
 def test_without_evidence_the_picture_stays_as_it_is_and_says_so(heat):
     plain = draw(wafer((10, 10)))
-    drawn = draw_heat(wafer((10, 10)), heat, WHOLE)
+    drawn = draw_heat(wafer((10, 10)), heat, WHOLE, level=0.05)
     np.testing.assert_array_equal(drawn[:SIZE], plain)
     assert (drawn[SIZE:] < 128).any()
 
 
 def test_nothing_is_drawn_beside_the_wafer():
-    drawn = wafer_part(draw_heat(wafer(), np.ones((8, 8)), WHOLE))
+    drawn = wafer_part(draw_heat(wafer(), np.ones((8, 8)), WHOLE, level=0.05))
     corner = drawn[: SIZE // 12, : SIZE // 12]
     assert (corner == 255).all()
 
@@ -83,7 +83,7 @@ def test_nothing_is_drawn_beside_the_wafer():
 def test_a_die_map_and_a_title_are_drawn_too():
     status = np.ones((20, 20), np.uint8)
     status[4, 5] = 2
-    drawn = draw_heat(DieMap(info=INFO, status=status), np.eye(20), WHOLE, title="A12 · W07", size_px=200)
+    drawn = draw_heat(DieMap(info=INFO, status=status), np.eye(20), WHOLE, level=0.05, title="A12 · W07", size_px=200)
     assert drawn.shape[1] == 200
     assert len(drawn) > 230
 
@@ -91,4 +91,4 @@ def test_a_die_map_and_a_title_are_drawn_too():
 @pytest.mark.parametrize("heat", [np.full((3, 3), np.nan), np.zeros(4), np.zeros((0, 0))])
 def test_what_is_no_heat_is_refused(heat):
     with pytest.raises(InputError, match="Cannot draw heat"):
-        draw_heat(wafer(), heat, WHOLE)
+        draw_heat(wafer(), heat, WHOLE, level=0.05)
