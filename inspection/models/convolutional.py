@@ -41,10 +41,10 @@ _MEAN, _MOST = keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPoolin
 def patch_net(spec: NetworkSpec) -> keras.Model:
     """A small classifier of patches without padding, so that sliding it is exact; stride 4.
 
-    ``image`` (n, size_px, size_px, c) with size_px >= 16 -> convolutions 3x3 and two halvings -> a dense layer over the last map ->
+    ``image`` (n, size_px, size_px, c) with size_px >= 18 -> convolutions 3x3 and two halvings -> a dense layer over the last map ->
     ``logits`` (n, classes). Class 0 is the background's, by custom.
     """
-    image, x = image_pixels(spec, "patch_net", smallest_px=16)
+    image, x = image_pixels(spec, "patch_net", smallest_px=18)
     for place, filters in enumerate((spec.width, spec.width, 2 * spec.width)):
         x = keras.layers.Conv2D(filters, 3, padding="valid", use_bias=False)(x)
         x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
