@@ -9,6 +9,8 @@
 ``symmetry``      the symmetries of the square that a taxonomy's classes share, as a group
 ``orbit_layers``  layers that commute with such a group: a network symmetric by construction
 ``anatomy``       receptive field, multiply-adds, memory, stages: all from the graph
+``activation``    which places a logit comes from, exactly; ``occlusion``: roughly, of any network
+``convolutional`` a patch classifier over images of any size
 ``layers``        layers of ours
 ``saved``         reads a saved network
 ``backend``       Keras with its backend, imported quietly

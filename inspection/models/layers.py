@@ -45,14 +45,19 @@ class AttendTiles(keras.layers.Layer):
     def call(self, inputs: list[Any]) -> Any:
         """Pool."""
         features, tiles = inputs
+        weights = self.weights_of(features, tiles)
+        features = keras.ops.reshape(features, (-1, tiles.shape[1], features.shape[-1]))
+        return keras.ops.sum(features * weights[..., None], axis=1)
+
+    def weights_of(self, features: Any, tiles: Any) -> Any:
+        """How much of each tile is taken, shape (n, k): 0 for an empty one, the others add up to one."""
         count = tiles.shape[1]
         features = keras.ops.reshape(features, (-1, count, features.shape[-1]))
         occupancy = keras.ops.cast(tiles[..., min(1, tiles.shape[-1] - 1)], "float32")
         present = keras.ops.cast(keras.ops.max(occupancy, axis=(2, 3)) > 0, features.dtype)
         votes = keras.ops.squeeze(self.vote(self.gate(features)), axis=-1)
         weights = keras.ops.exp(votes - keras.ops.max(votes, axis=1, keepdims=True)) * present
-        weights = weights / (keras.ops.sum(weights, axis=1, keepdims=True) + 1e-6)
-        return keras.ops.sum(features * weights[..., None], axis=1)
+        return weights / (keras.ops.sum(weights, axis=1, keepdims=True) + 1e-6)
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Shape after pooling."""

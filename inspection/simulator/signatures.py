@@ -40,6 +40,8 @@ DRAWINGS: Mapping[str, Callable[[Scene, Generator], Signature]] = {
 CLASSES = tuple(sorted((*DRAWINGS, NORMAL, INCOMPLETE)))
 COMPANIONS = ("ClusterSmall", "Donut", "GeoScratch", "HalfMoon", "Ring", "Slice")
 """What may come along with another signature."""
+BACKGROUND = -1
+"""What made a defect that belongs to no signature."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,11 +56,14 @@ class DrawnWafer:
         Inspected dies.
     signatures : tuple of Signature
         The dominant one first.
+    made_by : ndarray of shape (n,), int8
+        What made each defect: its place in ``signatures``, or ``BACKGROUND``. In no file: a fab does not know it.
     """
 
     xy_um: Points
     dies: NDArray[np.int32]
     signatures: tuple[Signature, ...]
+    made_by: NDArray[np.int8]
 
 
 def scene_of(product: Product, difficulty: Difficulty) -> Scene:
@@ -96,16 +101,22 @@ def draw_wafer(label: str, product: Product, difficulty: Difficulty, rng: Genera
     common = background(scene, rng)
     common = common[product.on_dies(common, dies)]
     xy = np.concatenate([s.xy_um for s in signatures] + [common])
-    return DrawnWafer(xy[rng.permutation(len(xy))], dies, tuple(signatures))
+    makers = [*range(len(signatures)), BACKGROUND]
+    made_by = np.repeat(np.array(makers, np.int8), [len(s.xy_um) for s in signatures] + [len(common)])
+    order = rng.permutation(len(xy))
+    return DrawnWafer(xy[order], dies, tuple(signatures), made_by[order])
 
 
 def inspect_again(wafer: DrawnWafer, product: Product, rng: Generator, capture: float = 0.93) -> DrawnWafer:
     """The same wafer, inspected once more: most defects are caught again, a few micrometres off; a few are new."""
-    caught = wafer.xy_um[rng.uniform(size=len(wafer.xy_um)) < capture]
-    moved = caught + rng.normal(0, 4.0, size=caught.shape)
+    caught = rng.uniform(size=len(wafer.xy_um)) < capture
+    seen = wafer.xy_um[caught]
+    moved = seen + rng.normal(0, 4.0, size=seen.shape)
     fresh = rng.uniform(-product.radius_um, product.radius_um, size=(rng.poisson(6.0), 2))
     xy = np.concatenate((moved, fresh))
-    return DrawnWafer(xy[product.on_dies(xy, wafer.dies)], wafer.dies, wafer.signatures)
+    made_by = np.concatenate((wafer.made_by[caught], np.full(len(fresh), BACKGROUND, np.int8)))
+    kept = product.on_dies(xy, wafer.dies)
+    return DrawnWafer(xy[kept], wafer.dies, wafer.signatures, made_by[kept])
 
 
 def _seen(signature: Signature, product: Product, dies: NDArray[np.int32]) -> Signature:

@@ -16,6 +16,7 @@ from inspection.simulator.signatures import DrawnWafer, draw_wafer, inspect_agai
 from inspection.wafer.maps import DefectMap, WaferInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -69,6 +70,16 @@ class Station:
                 rows.append(self._inspect(wafer, again, wafer.again_at, suffix="_R2"))
         kind = damage.kind_of_lot(self.plan.number) if bad_files else None
         return rows if kind is None else [*rows, self._bad(kind)]
+
+    def drawn(self) -> Iterator[tuple[WaferPlan, DrawnWafer, DefectMap]]:
+        """Each wafer of the lot as it is, and the map that its first inspection's file holds; writes nothing.
+
+        The drawing knows what made each defect (``made_by``, in the order of the map's points): the truth that a model's places on
+        the wafer are judged by.
+        """
+        for wafer in self.plan.wafers:
+            drawn = self._draw(wafer)
+            yield wafer, drawn, self._map(wafer, drawn, wafer.inspected_at)
 
     def _draw(self, wafer: WaferPlan) -> DrawnWafer:
         return draw_wafer(wafer.label, self.plan.product, self.difficulty, generator(self.seed, self.plan.number, wafer.slot))

@@ -5,6 +5,6 @@
 ``tiles``     detail tiles, cut where the defects are
 ``shards``    packed views on disk
 ``pyramid``   sum and max levels: downsampling that loses no defect
-``picture``   wafer pictures for people; no model sees them
+``picture``   wafer pictures for people; no model sees them; ``overlay``: with a heat map over them
 ============  ==========================================================================================================================
 """

@@ -66,7 +66,7 @@ def draw(wafer: InspectionMap, size_px: int = 480, title: str | None = None) -> 
         raise InputError(f"Cannot draw a wafer: expected at least 16 pixels, got {size_px}. Ask for a larger picture.")
     if isinstance(wafer, ImageMap):
         picture = _image(wafer, size_px)
-        return picture if title is None else np.vstack((_title_strip(title, size_px), picture))
+        return picture if title is None else np.vstack((text_strip(title, size_px), picture))
     side = size_px * _OVERSAMPLED
     x, y = _axes(wafer.info.radius_um, side)
     canvas = np.full((side, side, 3), PAPER, np.uint8)
@@ -84,7 +84,7 @@ def draw(wafer: InspectionMap, size_px: int = 480, title: str | None = None) -> 
         _scale_bar(picture, wafer.info.radius_um)
     if title is None:
         return picture
-    return np.vstack((_title_strip(title, size_px), picture))
+    return np.vstack((text_strip(title, size_px), picture))
 
 
 def _image(image: ImageMap, size_px: int) -> NDArray[np.uint8]:
@@ -307,13 +307,13 @@ def _font() -> cv2.FontFace:
     return font
 
 
-def _title_strip(title: str, width: int) -> NDArray[np.uint8]:
+def text_strip(text: str, width: int, indent: int = 6) -> NDArray[np.uint8]:
+    """One line of text on a strip as wide as a picture, from pixel ``indent`` on, shortened to fit."""
     size = max(10, min(20, round(width / 24)))
     strip = np.full((round(size * 1.9), width, 3), PAPER, np.uint8)
     font = _font()
-    text = title
-    while text and cv2.getTextSize((width, size), text, (0, 0), font, size, 400)[2] > width - 12:
+    while text and cv2.getTextSize((width, size), text, (0, 0), font, size, 400)[2] > width - indent - 6:
         text = text[:-2].rstrip(" ·…") + "…" if len(text) > 2 else ""
     if text:
-        cv2.putText(strip, text, (6, round(size * 1.35)), INK, font, size, 400)
+        cv2.putText(strip, text, (indent, round(size * 1.35)), INK, font, size, 400)
     return strip

@@ -12,7 +12,7 @@ from inspection.simulator.areas import grid
 from inspection.simulator.background import background
 from inspection.simulator.difficulty import EASY, HARD, HARD_VERSION, SETTINGS
 from inspection.simulator.products import EDGE_EXCLUSION_UM, PRODUCTS
-from inspection.simulator.signatures import CLASSES, DRAWINGS, draw_wafer, inspect_again, scene_of
+from inspection.simulator.signatures import BACKGROUND, CLASSES, DRAWINGS, draw_wafer, inspect_again, scene_of
 
 SEEDS = range(12)
 
@@ -154,6 +154,26 @@ def test_companions_are_weaker_than_the_dominant_signature():
             seen += 1
             assert len(wafer.signatures[1].xy_um) <= HARD.companion_share[1] * len(wafer.signatures[0].xy_um) + 1
     assert 5 < seen < 30
+
+
+@pytest.mark.parametrize("label", CLASSES)
+def test_every_defect_knows_what_made_it(label, setting):
+    """The defects of each maker are those that it drew, also seen again."""
+    for seed in range(6):
+        product = PRODUCTS[seed % len(PRODUCTS)]
+        wafer = draw_wafer(label, product, setting, np.random.default_rng(seed))
+        assert len(wafer.made_by) == len(wafer.xy_um)
+        for place, signature in enumerate(wafer.signatures):
+            own = wafer.xy_um[wafer.made_by == place]
+            assert sorted(map(tuple, own.tolist())) == sorted(map(tuple, signature.xy_um.tolist()))
+        assert set(wafer.made_by.tolist()) <= {BACKGROUND, *range(len(wafer.signatures))}
+        again = inspect_again(wafer, product, np.random.default_rng(seed))
+        for maker in range(len(wafer.signatures)):
+            before, after = wafer.xy_um[wafer.made_by == maker], again.xy_um[again.made_by == maker]
+            if len(before):
+                near = np.hypot(*(after[:, None] - before[None]).transpose(2, 0, 1)).min(axis=1, initial=np.inf)
+                assert len(after) <= len(before)
+                assert (near < 40).all()
 
 
 def test_a_second_inspection_sees_nearly_the_same(setting):
