@@ -43,7 +43,7 @@ def prediction_sets(evaluation: Evaluation) -> Section | None:
         f"{found.mean_size:.2f}. The promise is made to every class by itself, for wafers that come like those of the validation part.",
         columns=("class", "in its set", "95 % interval", "wafers", "belongs from", "threshold from"),
         rows=[
-            (name, percent(rate.value), interval(*rate.interval, shares=True), rate.trials, percent(least), ("all rare ones", "the class")[own])
+            (name, percent(rate.value), interval(*rate.interval, shares=True), rate.trials, percent(least), ("rare ones", "the class")[own])
             for name, rate, least, own in zip(evaluation.taxonomy.names, found.by_class, inclusion.least, inclusion.own, strict=True)
         ],
     )  # fmt: skip
@@ -174,7 +174,7 @@ def suspicious_labels(found: LabelNoise, validation: int, table: str, identities
         sentence=f"{len(found.suspicions)} of {found.wafers} labels look wrong to the model: it is sure of another class."
         if found.suspicions else f"None of {found.wafers} labels looks wrong to the model.",
         text="Confident learning on validation and test wafers, which the model did not learn from. The model may be wrong, too: look "
-        f"before you relabel. All of them are in {table}: correct its column `label`, save it as labels.csv beside the files and ingest again.",
+        f"before you relabel. All are in {table}: correct its column `label`, save it as labels.csv beside the files and ingest again.",
         columns=("wafer", "label", "the model says", "probability of the label", "suspicion"),
         rows=[(identities[one.position], one.given, one.suggested, percent(one.self_confidence, 2), score(one.score)) for one in shown],
         note=f"{len(found.suspicions) - len(shown)} more in {table}." if len(found.suspicions) > len(shown) else "",

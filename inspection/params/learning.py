@@ -151,11 +151,10 @@ class Train(Section):
 class Baselines(Section):
     """Forest and support vector machine that every evaluation reports beside the network.
 
-    ``trees`` of a forest. ``svm_rows``: training wafers that a support vector machine sees at most; ``embedding_rows``: those whose
-    embedding is computed for the classifiers on it. Both are drawn stratified; they bound the time.
+    ``trees`` of a forest. ``svm_rows``: training wafers that a support vector machine sees at most, drawn stratified; it bounds
+    the time. Those on the embedding learn from the wafers of ``evaluate.reference``.
     """
 
     enabled: bool = True
     trees: PositiveInt = 200
     svm_rows: PositiveInt = 10_000
-    embedding_rows: PositiveInt = 10_000

@@ -38,11 +38,13 @@ class Unknowns(Section):
 class Evaluate(Section):
     """Calibration, prediction sets, thresholds, the detector of unknown patterns, and intervals.
 
-    ``coverage``: share of each class whose prediction set must hold it. ``test_time_augmentation``: wafers whose first look is not sure are
-    scored in their other turns, too, as many as keep the mean number of looks below ``looks``.
+    ``reference``: training wafers that the model keeps for look-alikes, and that its detector is fitted on. ``coverage``: share of each
+    class whose prediction set must hold it. ``test_time_augmentation``: wafers whose first look is not sure are scored in their other
+    turns, too, as many as keep the mean number of looks below ``looks``.
     """
 
     bootstrap: PositiveInt = 200
+    reference: PositiveInt = 10_000
     min_positives: PositiveInt = 5
     threshold: Threshold = Threshold()
     calibration: Literal["temperature", "vector"] = "temperature"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inspection.errors import ParamsError
 from inspection.models.backend import keras
 from inspection.models.fusion import FEATURES, measure, reads_features
 from inspection.models.head import PATTERN_LAYER
@@ -16,6 +17,7 @@ from inspection.models.saved import load_network
 from inspection.scoring.bundle import NETWORK, Bundle, bundle_sha256, config_sha256, read_bundle
 from inspection.scoring.combinations import Reading, pattern_probabilities
 from inspection.scoring.decision import Scored
+from inspection.scoring.localisation import Localiser
 from inspection.spawned import cores
 from inspection.views.renderer import turn_dies
 from inspection.views.shards import Views
@@ -70,6 +72,7 @@ class Predictor:
         self.bundle = bundle
         self.sha256, self.config_sha256 = sha256, config
         self.batch_sizes = tuple(sorted(batch_sizes))
+        self._network = network
         self._uses_tiles = any(t.name == "tiles" for t in network.inputs)
         self._uses_features = reads_features(network)
         self._channels = network.inputs[0].shape[-1]
@@ -94,6 +97,15 @@ class Predictor:
     def of(cls, bundle: Bundle, network_file: Path, batch_sizes: Sequence[int]) -> Predictor:
         """A predictor for a network that training just wrote, before it is part of a bundle."""
         return cls(bundle, load_network(network_file), batch_sizes)
+
+    def localiser(self) -> Localiser | None:
+        """What says where on a wafer a class is seen; None for images, and for networks whose logits have no shares of places."""
+        if self.bundle.spec.kind == "image":
+            return None
+        try:
+            return Localiser(self._network, self.bundle.spec)
+        except ParamsError:
+            return None
 
     @property
     def clean_map(self) -> InspectionMap:
