@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from inspection.augmentation.guard.votes import Votes
     from inspection.evaluation.beside import Baseline
-    from inspection.evaluation.evaluation import Evaluation
+    from inspection.evaluation.evaluation import Evaluation, Part
     from inspection.params import Evaluate, Params
     from inspection.views.shards import Views
 
@@ -49,8 +49,17 @@ KNOWN = ("source", "lot", "wafer", "product", "layer", "tool", "chamber", "recip
 HEADLINE = ("macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate", "test_wafers")
 
 
-def judge(data: Path, params: Params, report: Report, lineage: dict[str, str], votes: Votes | None = None) -> dict[str, Any]:
+def judge(
+    data: Path,
+    params: Params,
+    report: Report,
+    lineage: dict[str, str],
+    votes: Votes | None = None,
+    champion: tuple[str, Path] | None = None,
+) -> dict[str, Any]:
     """Judge ``data/model`` on the parts of ``data/split.parquet``; the report shows the guard's test of the model, ``votes``, too.
+
+    ``champion``: its name and its bundle; it is judged on the same test wafers where it reads the same views and names the same classes.
 
     Writes ``data/bundle``, ``data/report`` (report.html, pictures, suspicious_labels.csv), ``data/predictions.parquet``,
     ``data/metrics.json`` and ``data/plots``; returns the headline.
@@ -90,9 +99,10 @@ def judge(data: Path, params: Params, report: Report, lineage: dict[str, str], v
     )  # fmt: skip
     metrics = judged.metrics() | found.metrics | {key: value for one in baselines for key, value in one.metrics().items()}
     (data / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True), encoding="utf-8")
+    beside = None if champion is None else _champion(*champion, judged, views.take(rows["test"]), parts["validation"], params, report)
     identities = list(zip(known["test"]["lot"].astype(str), known["test"]["wafer"].astype(str), strict=True))
     write_pages(
-        data, Judged(judged, baselines, votes, found.sections, identities), split, params, lineage, predictor.localiser(), report
+        data, Judged(judged, baselines, votes, found.sections, identities, beside), split, params, lineage, predictor.localiser(), report
     )  # fmt: skip
     write_text(data / "report" / LABELS, found.labels)
     return {key: metrics[key] for key in HEADLINE if key in metrics}
@@ -135,6 +145,22 @@ def _baselines(
         _source("embedding", "the network's embedding", [learnt[1], *seen], [truth[learnt[0]], *labels[1:]]),
     ]
     return stand_beside(judged, sources, params.baselines, seed=params.base.seed, workers=workers, progress=report)
+
+
+def _champion(
+    name: str, folder: Path, judged: Evaluation, test: Views, validation: Part, params: Params, report: Report
+) -> tuple[str, Mapping[str, float]] | None:
+    """The champion's metrics on the same test wafers; None where it cannot read them. It may have learnt from some of them."""
+    report(0, 0, "the champion on the same wafers")
+    predictor = Predictor.load(folder, BATCH_SIZES)
+    names = judged.taxonomy.names
+    if predictor.bundle.spec != test.spec or set(predictor.bundle.taxonomy.names) != set(names):
+        return None
+    scored = predictor.score(test)
+    shares = np.array([[one.probabilities[c] for c in names] for one in scored])
+    part = replace(judged.test, probabilities=shares, decisions=tuple(one.decision for one in scored), unknown=None, shown=None)
+    theirs = evaluate(validation, part, judged.taxonomy, params.evaluate, np.random.default_rng(params.base.seed))
+    return name, theirs.metrics()
 
 
 def _told(report: Report, what: str, done: int, total: int) -> None:

@@ -18,7 +18,7 @@ from inspection.views.overlay import draw_heat
 from inspection.wafer.maps import ImageMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -44,13 +44,14 @@ BALANCED = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """The evaluation, baselines beside it, the guard's test of the model, further sections; lot and wafer of each test wafer."""
+    """The evaluation, baselines, the guard's test of the model, further sections, who the test wafers are, the champion on them."""
 
     evaluation: Evaluation
     baselines: Sequence[Baseline]
     votes: Votes | None
     sections: Sequence[Section]
     identities: Sequence[tuple[str, str]]
+    champion: tuple[str, Mapping[str, float]] | None = None
 
 
 def write_pages(
@@ -86,6 +87,7 @@ def write_pages(
         lineage=lineage,
         limits=_limits(params, lineage),
         params={f"{name}.{key}": value for name in SHOWN for key, value in getattr(params, name).model_dump().items()},
+        baseline=judged.champion,
         sections=judged.sections,
         activation=None if localiser is None else activation,
         identities=judged.identities if any(lot or wafer for lot, wafer in judged.identities) else None,

@@ -80,7 +80,7 @@ def cards(evaluation: Evaluation) -> list[dict[str, str]]:
             "name": "Asks a person",
             "value": percent(asked / max(decision.unknown.trials, 1)),
             "interval": f"{decision.unknown.hits} {UNKNOWN} · {decision.review.hits} {REVIEW}",
-            "meaning": f"{UNKNOWN}: unlike anything in training. {REVIEW}: its class misses its threshold, or it may well be another class. "
+            "meaning": f"{UNKNOWN}: unlike anything in training. {REVIEW}: its class misses its threshold, or it may well be another. "
             "Neither is an escape or overkill.",
         },
     ]  # fmt: skip

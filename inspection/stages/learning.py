@@ -17,6 +17,7 @@ from inspection.settings import Settings
 from inspection.stages.place import (
     LANDED_FILES,
     SIMULATED_FAB,
+    has_store,
     is_simulated,
     open_registry,
     open_store,
@@ -182,12 +183,22 @@ def train(workspace: Workspace, params: Params, *, report: Report = silent) -> d
 
 
 def evaluate(workspace: Workspace, params: Params, *, report: Report = silent) -> dict[str, Any]:
-    """data/model -> data/votes.json (the guard's test of the model), data/bundle, data/report, data/metrics.json, data/plots."""
+    """data/model -> data/votes.json (the guard's test of the model), data/bundle, data/report, data/metrics.json, data/plots.
+
+    The report, and nothing else, depends on who is champion now: it stands beside the candidate on the same wafers.
+    """
     require_made(workspace.data / "model", "train")
     from inspection.evaluation.judging import judge
     from inspection.stages.guarding import votes
+    from inspection.store.champions import current
 
-    return judge(workspace.data, params, report, lineage=_lineage(workspace), votes=votes(workspace, params, report=report))
+    champion = None
+    if has_store(workspace):
+        with open_store(workspace) as store:
+            champion = current(store)
+    told = votes(workspace, params, report=report)
+    beside = None if champion is None else (f"champion {champion.version}", Path(champion.bundle_path))
+    return judge(workspace.data, params, report, lineage=_lineage(workspace), votes=told, champion=beside)
 
 
 def register(workspace: Workspace, params: Params, *, report: Report = silent, override_guard: str = "") -> dict[str, Any]:
