@@ -291,7 +291,7 @@ def _scale_bar(picture: NDArray[np.uint8], radius_um: float) -> None:
     size_px = len(picture)
     length = scale_mm(radius_um / 500.0)
     long_px = round(length * 1000.0 * size_px / (2 * MARGIN * radius_um))
-    text, size = f"{length:g} mm", max(9, round(size_px / 26))
+    text, size = f"{length:g} mm", max(11, round(size_px / 26))
     low, left = size_px - max(3, size_px // 60), max(2, size_px // 80)
     thick = max(1, size_px // 160)
     picture[low - thick : low, left : left + long_px] = INK
