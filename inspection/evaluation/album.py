@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from inspection.errors import InputError
 from inspection.evaluation import cells, gallery
 from inspection.views import picture
+from inspection.views.small_png import to_small_png
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -86,7 +87,7 @@ def album(
         )
     drawn = {}
     for done, (position, wafer) in enumerate(zip(positions, found, strict=True), 1):
-        drawn[position] = data_uri(picture.to_small_png(picture.draw(wafer, PICTURE_PX))), picture.describe(wafer.info)
+        drawn[position] = data_uri(to_small_png(picture.draw(wafer, PICTURE_PX))), picture.describe(wafer.info)
         if progress is not None:
             progress(done, len(positions))
     heat = _activation(activation, sorted(set(looked_at)), dict(zip(positions, found, strict=True)))

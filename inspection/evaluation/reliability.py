@@ -21,6 +21,7 @@ import numpy as np
 
 from inspection.errors import InputError
 from inspection.evaluation.confusion import wilson
+from inspection.evaluation.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,17 +91,16 @@ class Calibration:
             return "No wafers: nothing is known about the probabilities."
         said = float((top.confidence * top.count).sum() / top.count.sum())
         right = said - top.bias
-        found = f"The likeliest class is given {said:.1%} on average, and is right on {right:.1%} of {top.count.sum()} wafers."
+        found = f"The likeliest class is given {percent(said)} on average, and is right on {percent(right)} of {top.count.sum()} wafers."
         if top.ece <= top.chance:
             return (
-                f"{found} The probabilities can be taken at their word: they are off by {top.ece:.1%} on average (ECE), and up to "
-                f"{top.chance:.1%} would be chance alone."
+                f"{found} The probabilities can be taken at their word: they are off by {percent(top.ece)} on average (ECE), and up to "
+                f"{percent(top.chance)} would be chance alone."
             )
         # Where bins err on both sides, the mean is near 0 though the probabilities are wrong: then no direction is named.
         way = "" if abs(top.bias) < top.ece / 2 else ", too sure of itself" if top.bias > 0 else ", not sure enough of itself"
-        return (
-            f"{found} The probabilities are off by {top.ece:.1%} on average (ECE){way}; chance alone would make it up to {top.chance:.1%}."
-        )
+        found += f" The probabilities are off by {percent(top.ece)} on average (ECE){way}; "
+        return found + f"chance alone would make it up to {percent(top.chance)}."
 
 
 def calibration(

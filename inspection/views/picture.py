@@ -7,9 +7,7 @@ Nothing here is seen by a model (that is ``views.renderer``). Every call works o
 
 from __future__ import annotations
 
-import io
 import threading
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -121,34 +119,6 @@ def to_png(picture: NDArray[np.uint8]) -> bytes:
     if not done:
         raise InputError(f"Cannot encode a picture as PNG: expected uint8 (h, w, 3), got {picture.dtype} {picture.shape}.")
     return encoded.tobytes()
-
-
-def to_small_png(picture: NDArray[np.uint8]) -> bytes:
-    """RGB ``picture`` (h, w, 3) of ``draw`` as a PNG file of few colours: a quarter of the bytes, and hardly a difference to the eye.
-
-    For pages that carry hundreds of pictures. The colours named above stay as they are; those of smoothed edges and of dots that overlap
-    become the nearest blend of two of them. Grey pictures lose nothing.
-    """
-    from PIL import Image  # noqa: PLC0415  (imported when used)
-
-    stream = io.BytesIO()
-    if (picture == picture[..., :1]).all():
-        Image.fromarray(np.ascontiguousarray(picture[..., 0])).save(stream, "PNG", optimize=True)
-        return stream.getvalue()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(_blends().tobytes())
-    few = Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE)
-    few.save(stream, "PNG", optimize=True)
-    return stream.getvalue()
-
-
-@cache
-def _blends() -> NDArray[np.uint8]:
-    """What ``draw`` mixes: the named colours, and blends of those that meet, of shape (c, 3), c up to 128."""
-    meet = {(DISC, DEFECT): 24, (PASSED, DEFECT): 12, (GRID, DEFECT): 12, (PAPER, DEFECT): 8, (RIM, DEFECT): 4, (PAPER, RIM): 8,
-            (DISC, RIM): 8, (PASSED, RIM): 4, (DISC, PASSED): 4, (DISC, GRID): 4, (PAPER, HATCH): 6, (PAPER, INK): 10}  # fmt: skip
-    found = [np.linspace(one, other, steps + 1) for (one, other), steps in meet.items()]
-    return np.unique(np.rint(np.concatenate(found)).astype(np.uint8), axis=0)
 
 
 def describe(info: WaferInfo, label: str | None = None, probability: float | None = None) -> str:
@@ -291,7 +261,7 @@ def _scale_bar(picture: NDArray[np.uint8], radius_um: float) -> None:
     size_px = len(picture)
     length = scale_mm(radius_um / 500.0)
     long_px = round(length * 1000.0 * size_px / (2 * MARGIN * radius_um))
-    text, size = f"{length:g} mm", max(9, round(size_px / 26))
+    text, size = f"{length:g} mm", max(11, round(size_px / 26))
     low, left = size_px - max(3, size_px // 60), max(2, size_px // 80)
     thick = max(1, size_px // 160)
     picture[low - thick : low, left : left + long_px] = INK

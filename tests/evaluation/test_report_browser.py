@@ -232,9 +232,14 @@ def test_no_window_makes_the_page_scroll_sideways(opened, path, width):
     assert opened.run("document.documentElement.scrollWidth") <= width
 
 
-def test_on_paper_figures_stand_for_what_moves(page):
+def test_on_paper_figures_stand_for_what_moves_and_no_table_is_cut(page, path):
+    page.open(path, width=688)  # A4 between margins of 14 mm
     page.send("Emulation.setEmulatedMedia", media="print")
     try:
+        cut = page.run(
+            "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText.slice(0, 40))"
+        )
+        assert cut == []
         shown = page.run("[...document.querySelectorAll('#matrix, #operating, .paper img')].map(e => e.offsetParent !== null)")
         assert shown == [False, True, False]  # in the order of the page: the table, its figure, the slider
     finally:

@@ -227,3 +227,18 @@ def test_maps_that_do_not_match_are_refused(tmp_path, evaluation):
     with pytest.raises(InputError, match="one map per position"):
         write_report(tmp_path, evaluation, Background(title="x"), lambda _: [])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_twenty_thousand_wafers_of_many_classes_stay_below_twenty_megabytes(tmp_path):
+    rng = np.random.default_rng(0)
+    taxonomy = Taxonomy(tuple(WaferClass(f"pattern {i}", normal=i == 0) for i in range(38)))
+    p = rng.dirichlet(np.full(38, 0.05), 20_000)
+    truth = (rng.random((20_000, 1)) > p.cumsum(axis=1)).sum(axis=1).clip(0, 37)
+    part = Part(truth=truth, probabilities=p, group=rng.integers(0, 800, 20_000))
+
+    def crowded(positions):
+        return [DefectMap(info=WaferInfo(lot="L", wafer=str(i)), xy_um=rng.normal(0, 45_000, (9_000, 2))) for i in positions]
+
+    path = write_report(tmp_path, evaluate(part, part, taxonomy, Evaluate(bootstrap=5), rng), Background(title="x"), crowded)
+    assert 5e6 < path.stat().st_size < 20e6

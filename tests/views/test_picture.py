@@ -20,8 +20,8 @@ from inspection.views.picture import (
     odds,
     scale_mm,
     to_png,
-    to_small_png,
 )
+from inspection.views.small_png import to_small_png
 from inspection.wafer.maps import DefectMap, DieMap, WaferInfo
 
 INFO = WaferInfo(lot="A12", wafer="07")
