@@ -76,7 +76,7 @@ def fit_bundle(
         vector, temperature = fit_vector(logits, validation.truth, temperature), 1.0
     detector = unknown.fit(params.unknown.detector, *trained, rng)
     if len(logits):
-        detector = detector.with_limit(validation.seen.embedding, validation.seen.first, params.unknown.rate)
+        detector = detector.with_limits(validation.seen.embedding, validation.seen.first, params.unknown.rate)
     insistence = Reading(raw.taxonomy, logits).limit(params.combination_quantile) if patterns else None
     return replace(raw, temperature=temperature, vector=vector, detector=detector, new_combination=insistence)
 
@@ -85,7 +85,7 @@ def part_of(bundle: Bundle, labelled: Labelled, rows: pd.DataFrame) -> Part:
     """The wafers of one part as they are judged; ``rows`` of the split, with ``group, file_sha256, index``."""
     seen, taxonomy = labelled.seen, bundle.taxonomy
     strange = np.zeros(len(rows), np.float32) if bundle.detector is None else bundle.detector.score(seen.embedding, seen.first)
-    flags = np.zeros(len(rows), bool) if bundle.detector is None else strange > bundle.detector.limit
+    flags = np.zeros(len(rows), bool) if bundle.detector is None else strange > bundle.detector.limit(seen.first)
     shown = None
     if bundle.new_combination is not None:
         reading = Reading(taxonomy, seen.logits)

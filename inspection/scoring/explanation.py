@@ -74,9 +74,10 @@ def _looked(bundle: Bundle, first: NDArray[np.floating], looks: int) -> Step:
 def _strange(bundle: Bundle, embedding: NDArray[np.floating], first: NDArray[np.floating]) -> tuple[bool, Step | None]:
     if bundle.detector is None:
         return False, None
-    score, limit = float(bundle.detector.score(embedding, first)[0]), bundle.detector.limit
-    strange = score > limit
-    return strange, Step("Is it unlike all that was learnt?", f"strangeness {score:.4g}, limit {limit:.4g}", "yes" if strange else "no")
+    score, limit = float(bundle.detector.score(embedding, first)[0]), float(bundle.detector.limit(first)[0])
+    strange, looks_like = score > limit, bundle.taxonomy.names[int(first.argmax())]
+    found = f"strangeness {score:.4g}, limit of wafers that look like {looks_like} {limit:.4g}"
+    return strange, Step("Is it unlike all that was learnt?", found, "yes" if strange else "no")
 
 
 def _new_combination(bundle: Bundle, logits: NDArray[np.floating]) -> tuple[bool, Step | None]:

@@ -130,7 +130,7 @@ class Predictor:
         bundle, taxonomy = self.bundle, self.bundle.taxonomy
         probabilities = bundle.probabilities(seen.logits)
         strange = None if bundle.detector is None else bundle.detector.score(seen.embedding, seen.first)
-        flags = None if strange is None or bundle.detector is None else strange > bundle.detector.limit
+        flags = None if strange is None or bundle.detector is None else strange > bundle.detector.limit(seen.first)
         decisions = bundle.rule.decide(probabilities, flags)
         sets = bundle.rule.set_names(probabilities) if bundle.least is not None else None
         patterns = pattern_probabilities(probabilities, taxonomy) if taxonomy.combines else None

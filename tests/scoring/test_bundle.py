@@ -17,7 +17,7 @@ from inspection.wafer.taxonomy import Taxonomy, WaferClass
 def bundle(**changes):
     rng = np.random.default_rng(0)
     taxonomy = Taxonomy((WaferClass("none", normal=True), WaferClass("Scratch", symmetries=frozenset({"flip"}), severity="high")))
-    detector = fit("mahalanobis", rng.normal(size=(40, 5)), np.arange(40) % 2, rng).with_limit(
+    detector = fit("mahalanobis", rng.normal(size=(40, 5)), np.arange(40) % 2, rng).with_limits(
         rng.normal(size=(40, 5)), np.zeros((40, 2)), 0.1
     )
     content = {"taxonomy": taxonomy, "spec": ViewSpec(64), "thresholds": np.array([0.4, 0.6]), "temperature": 1.5, "detector": detector}

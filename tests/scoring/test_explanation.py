@@ -14,7 +14,7 @@ from inspection.wafer.taxonomy import Taxonomy, WaferClass
 TAXONOMY = Taxonomy((WaferClass("Donut"), WaferClass("Normal", normal=True), WaferClass("Scratch")))
 TURNS = (np.eye(2), -np.eye(2))
 KNOWN = np.random.default_rng(0).normal(size=(60, 4))
-DETECTOR = unknown.fit("mahalanobis", KNOWN, np.arange(60) % 3, np.random.default_rng(0)).with_limit(KNOWN, KNOWN, 0.05)
+DETECTOR = unknown.fit("mahalanobis", KNOWN, np.arange(60) % 3, np.random.default_rng(0)).with_limits(KNOWN, KNOWN[:, :3], 0.05)
 
 
 def bundle(**changes):
@@ -25,7 +25,7 @@ def bundle(**changes):
 @given(st.lists(st.floats(-6, 6), min_size=3, max_size=3), st.floats(0, 9))
 def test_the_last_step_is_what_the_rule_decides(logits, far):
     made, logits, embedding = bundle(), np.array([logits]), np.full((1, 4), far)
-    flag = made.detector.score(embedding, logits) > made.detector.limit
+    flag = made.detector.unknown(embedding, logits)
     steps = why_called(made, logits, logits, embedding, 1)
     assert steps[-1].so == made.rule.decide(made.probabilities(logits), flag)[0]
     assert [s.so for s in steps if s.question == "Is it unlike all that was learnt?"] == ["yes" if flag[0] else "no"]
