@@ -11,10 +11,11 @@ import numpy as np
 from inspection.errors import InputError
 from inspection.evaluation.confusion import Confusion, Rate, confusion, wilson
 from inspection.evaluation.coverage import Coverage, coverage_of
-from inspection.evaluation.curves import Roc, curves
+from inspection.evaluation.curves import Areas, Roc, areas, curves
 from inspection.evaluation.imbalance import imbalance
 from inspection.evaluation.intervals import macro_f1_interval
 from inspection.evaluation.patterns import PatternScores, pattern_scores
+from inspection.evaluation.reliability import Calibration, calibration
 from inspection.evaluation.thresholds import Thresholds, tune
 from inspection.scoring.conformal import Inclusion, fit_inclusion
 from inspection.scoring.decision import DecisionRule
@@ -91,6 +92,7 @@ class Evaluation:
     decision_interval: tuple[float, float]
     bootstrap: int
     roc: list[Roc | None] = field(repr=False)
+    areas: Areas = field(repr=False)
     patterns: PatternScores | None = None
 
     @cached_property
@@ -109,6 +111,11 @@ class Evaluation:
         """What the prediction sets hold of the test part; None: too few validation wafers for sets."""
         return None if self.inclusion is None else coverage_of(self.rule.sets(self.test.probabilities), self.test.truth)
 
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What the probabilities of the test part are worth."""
+        return calibration(self.test.truth, self.test.probabilities, self.taxonomy.names)
+
     @property
     def lots(self) -> int:
         """Lots (or blocks) in the test part."""
@@ -120,19 +127,25 @@ class Evaluation:
         Without prefix: by the likeliest class (``macro_f1 macro_f1_low macro_f1_high accuracy balanced_accuracy geometric_mean
         index_balanced_accuracy f1_<class> recall_<class> precision_<class> specificity_<class> geometric_mean_<class> iba_<class>
         auc_<class>``). ``decision_...``: the same by decision, but for the last.
-        ``coverage coverage_<class> set_size sets_of_one`` of the prediction sets. ``escape_rate overkill_rate unknown_rate review_rate``
-        are by decision, each but the last two with ``_low`` and ``_high``;
-        ``label_escape_rate label_overkill_rate`` are by the likeliest class. Those of ``PatternScores`` where classes combine patterns.
+        ``ece brier`` of the probabilities (``reliability``); ``average_precision_<class>``, which has ``_low`` and ``_high`` by lots, as
+        ``auc_<class>`` has; ``coverage coverage_<class> set_size sets_of_one`` of the prediction sets. ``escape_rate overkill_rate
+        unknown_rate review_rate`` are by decision, each but the last two with ``_low`` and ``_high``; ``label_escape_rate
+        label_overkill_rate`` are by the likeliest class. Those of ``PatternScores`` where classes combine patterns.
         """
         found: dict[str, float] = {"test_wafers": float(len(self.test)), "test_lots": float(self.lots)}
         found |= _scores(self.by_label, self.label_interval, "")
         found |= _scores(self.by_decision, self.decision_interval, "decision_")
         found |= _rate("escape_rate", self.by_decision.escapes) | _rate("overkill_rate", self.by_decision.overkill)
         found |= {} if self.coverage is None else self.coverage.metrics(self.taxonomy.names)
+        found |= {"ece": self.calibration.top.ece, "brier": self.calibration.brier}
         found |= {"unknown_rate": self.by_decision.unknown.value, "review_rate": self.by_decision.review.value}
         found |= {"label_escape_rate": self.by_label.escapes.value, "label_overkill_rate": self.by_label.overkill.value}
-        for name, curve in zip(self.taxonomy.names, self.roc, strict=True):
-            found[f"auc_{name}"] = float("nan") if curve is None else curve.auc
+        for k, name in enumerate(self.taxonomy.names):
+            for key, area, ends in (
+                ("auc", self.areas.auc, self.areas.auc_interval),
+                ("average_precision", self.areas.average_precision, self.areas.average_precision_interval),
+            ):
+                found |= {f"{key}_{name}": area[k], f"{key}_{name}_low": ends[k, 0], f"{key}_{name}_high": ends[k, 1]}
         if self.patterns is not None:
             found |= self.patterns.metrics()
         return {key: float(value) for key, value in found.items() if np.isfinite(value)}
@@ -154,6 +167,9 @@ class Evaluation:
                 "f1": _known(matrix.f1[k]),
                 "decision_recall": _known(self.by_decision.recall[k]),
                 "auc": None if (curve := self.roc[k]) is None else _known(curve.auc),
+                "auc_low": _known(self.areas.auc_interval[k, 0]),
+                "auc_high": _known(self.areas.auc_interval[k, 1]),
+                "average_precision": _known(self.areas.average_precision[k]),
                 "validation_auc": _known(self.thresholds.auc[k]),
                 "threshold": float(self.thresholds.values[k]),
                 "tuned": self.thresholds.tuned[k],
@@ -216,6 +232,7 @@ def evaluate(validation: Part, test: Part, taxonomy: Taxonomy, params: Evaluate,
         taxonomy, thresholds, inclusion, test, decisions,
         confusion(test.truth, labels, taxonomy), confusion(test.truth, decisions, taxonomy),
         intervals[0], intervals[1], params.bootstrap, curves(test.truth, test.probabilities),
+        areas(test.truth, test.probabilities, test.group, bootstrap=params.bootstrap, rng=rng),
         _patterns(test, taxonomy, params.bootstrap, rng) if taxonomy.combines else None,
     )  # fmt: skip
 

@@ -97,6 +97,7 @@ def findings(
             operating_points(judged.test.truth, p, judged.thresholds.values, judged.by_decision),
             operating_points(judged.test.truth, p, half, confusion(judged.test.truth, at_half, judged.taxonomy)),
         ),
+        sections.areas_under_curves(judged),
         sections.by_slice(
             slices(columns, judged.test.truth, judged.decisions, judged.test.group, judged.taxonomy, bootstrap=params.bootstrap, rng=rng)
             if columns else []

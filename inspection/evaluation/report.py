@@ -16,7 +16,6 @@ import numpy as np
 from inspection.aside import write_bytes, write_text
 from inspection.errors import InputError, InputNotFoundError, bounded
 from inspection.evaluation import album, webpage
-from inspection.evaluation.reliability import calibration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from inspection.augmentation.guard.votes import Votes
     from inspection.evaluation.beside import Baseline
     from inspection.evaluation.evaluation import Evaluation
-    from inspection.evaluation.reliability import Calibration
     from inspection.evaluation.section import Section
     from inspection.wafer.maps import InspectionMap
 
@@ -49,7 +47,6 @@ class Background:
     lineage : name -> value: snapshot, code version, seed, library versions, who and when
     params : name -> value: what was set
     limits : further sentences on what the numbers cannot say
-    calibration : what the probabilities are worth; None = judged here, on the test part
     sections : what other modules found, each a section of the page, in this order
     activation : gets positions in the test part and their maps, returns for each an RGB picture (``album.PICTURE_PX`` square, uint8) of
         where the model looked, or None; None = no such pictures
@@ -68,7 +65,6 @@ class Background:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     limits: Sequence[str] = ()
-    calibration: Calibration | None = None
     sections: Sequence[Section] = ()
     activation: album.Activation | None = None
     identities: Sequence[tuple[str, str]] | None = None
@@ -112,7 +108,7 @@ def write_report(
     from inspection.evaluation import figures as figure  # noqa: PLC0415  (matplotlib: imported when used)
 
     names = evaluation.taxonomy.names
-    calibrated = background.calibration or calibration(evaluation.test.truth, evaluation.test.probabilities, names)
+    calibrated = evaluation.calibration
     shown = album.album(evaluation, maps, background.sections, background.activation, progress)
     figures = {
         "confusion": figure.confusion_png(evaluation.by_decision, "By decision: what the fab would have read"),

@@ -95,6 +95,27 @@ def review_tool_scores(card: Scorecard, tuned: Sequence[OperatingPoint], neutral
     )  # fmt: skip
 
 
+def areas_under_curves(evaluation: Evaluation) -> Section:
+    """ROC and precision-recall areas of each class, with their intervals by lots."""
+    found = evaluation.areas
+    known = np.isfinite(found.auc)
+    least = int(np.nanargmin(found.auc)) if known.any() else 0
+    names = evaluation.taxonomy.names
+    return Section(
+        key="areas",
+        title="Areas under the curves",
+        sentence=f"Hardest to tell from the rest is {names[least]}: AUC {score(found.auc[least])}." if known.any() else "No areas.",
+        text="Each class against the rest, whatever the threshold. The average precision is the area under the precision-recall curve: "
+        "of rare classes it says more than the AUC. The intervals draw whole lots.",
+        columns=("class", "AUC", "95 % interval", "average precision", "95 % interval"),
+        rows=[
+            (name, score(found.auc[k]), interval(*found.auc_interval[k], shares=False), score(found.average_precision[k]),
+             interval(*found.average_precision_interval[k], shares=False))
+            for k, name in enumerate(names)
+        ],
+    )  # fmt: skip
+
+
 def by_slice(found: Sequence[Slice]) -> Section | None:
     """Where the model is better or worse than its mix of classes explains; None without any column to slice by."""
     ranked = [one for one in found if one.unit]

@@ -75,6 +75,7 @@ def render(
         fab=bool(normal),
         calibration=calibrated,
         rows=evaluation.per_class(),
+        threshold_rule=evaluation.thresholds.rule,
         balance=tables.balance(evaluation),
         agreement=tables.agreement(evaluation),
         wafers=background.wafers,

@@ -53,7 +53,7 @@ def section(found, key):
 
 def test_every_section_is_there_once_and_in_words(found):
     keys = [one.key for one in found[1].sections]
-    assert keys == ["sets", "scorecard", "slices", "unknown", "similar", "labels", "looks"]
+    assert keys == ["sets", "scorecard", "areas", "slices", "unknown", "similar", "labels", "looks"]
     assert all(one.sentence and one.title for one in found[1].sections)
 
 
