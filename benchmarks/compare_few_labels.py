@@ -136,6 +136,7 @@ TRIES = {
     "contrastive, pseudo-labels": lambda given: (
         Transfer(**_protocol(given), pretrain=_contrast(given), pseudo_labels=_pseudo(given)), False,
     ),
+    "supervised start, pseudo-labels": lambda given: (Transfer(**_phases(given, deep=3e-3), pseudo_labels=_pseudo(given)), True),
     "start, contrastive, pseudo-labels": lambda given: (
         Transfer(**_protocol(given), pretrain=_contrast(given), pseudo_labels=_pseudo(given)), True,
     ),
