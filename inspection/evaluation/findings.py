@@ -19,6 +19,7 @@ from inspection.scoring.decision import DecisionRule
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from inspection.evaluation.evaluation import Evaluation, Part
     from inspection.evaluation.fitting import Labelled
@@ -104,7 +105,7 @@ def findings(
         ),
         sections.unknown_patterns(judged, params.unknown.rate, novelty, strange),
         sections.look_alikes(similar),
-        sections.suspicious_labels(noise, len(validation), LABELS, _identities(known)),
+        sections.suspicious_labels(noise, len(validation), LABELS, _identities(known, indices)),
         sections.second_looks(judged, test.seen.first, turns, names),
     ]  # fmt: skip
     labels = label_table(noise.suspicions, dict(zip(files.tolist(), sources, strict=True)))
@@ -113,10 +114,7 @@ def findings(
     return Findings([one for one in found if one is not None], metrics, labels)
 
 
-def _identities(known: tuple[pd.DataFrame, pd.DataFrame]) -> list[str]:
-    """Lot and wafer, or where there is no lot the source."""
-    return [
-        f"{lot} {wafer}".strip() or str(source)
-        for table in known
-        for lot, wafer, source in zip(table["lot"], table["wafer"], table["source"], strict=True)
-    ]
+def _identities(known: tuple[pd.DataFrame, pd.DataFrame], indices: NDArray) -> list[str]:
+    """Lot and wafer, or where there is neither the source and the place in it."""
+    columns = [np.concatenate([table[name].to_numpy() for table in known]) for name in ("lot", "wafer", "source")]
+    return [f"{lot} {wafer}".strip() or f"{source}, wafer {i}" for lot, wafer, source, i in zip(*columns, indices, strict=True)]

@@ -24,6 +24,7 @@ HOT: Final[Colour] = (86, 160, 222)
 """The hottest place on white paper."""
 OUTLINE: Final[Colour] = (0, 72, 140)
 _FINER = 2  # the outline is found at twice the size and drawn smooth
+_ROOMY_PX = 300  # narrower pictures have no room for the whole legend
 _LEAST_ISLAND = 1 / 60  # side of the least part that is outlined, of the picture's: 5 mm on 300 mm
 
 
@@ -107,7 +108,8 @@ def _scale_strip(width: int, level: float, *, shown: bool) -> NDArray[np.uint8]:
     """What the colour means."""
     if not shown:
         return text_strip("nothing on this wafer speaks for the class", width)
-    strip = text_strip(f"evidence · outlined: ≥ {level:.0%} of the peak", width, indent=width // 6)
+    text = f"≥ {level:.0%} of the peak" if width < _ROOMY_PX else f"evidence · outlined: ≥ {level:.0%} of the peak"
+    strip = text_strip(text, width, indent=width // 6)
     bar = _tinted(np.full((len(strip) // 2, width // 8, 3), 255, np.uint8), np.linspace(0, 1, width // 8, dtype=np.float32)[None, :])
     place = len(strip) // 4
     strip[place : place + len(bar), 6 : 6 + bar.shape[1]] = bar
