@@ -30,7 +30,7 @@ RECORD = ROOT / ".soak" / "passed.txt"
 FIGURES = ROOT / ".soak" / "figures.jsonl"
 PAGE = ROOT / "docs" / "soak.md"
 WHOLE = os.environ.get("INSPECTION_SOAK") == "1"
-SAMPLE = 2
+SAMPLE = 1
 """Cases of one campaign that are run as its sample."""
 
 

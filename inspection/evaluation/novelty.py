@@ -101,9 +101,11 @@ def cluster_unknowns(embedding: NDArray[np.floating], reference: Reference, *, s
     from sklearn.cluster import HDBSCAN  # noqa: PLC0415  (a second)
 
     unknown, rows = reference.directions(embedding), _some_of_each(reference.label, np.random.default_rng(seed))
-    points = np.concatenate([unknown, reference.vectors[rows]]).astype(np.float64)
+    order = np.lexsort(unknown.T)  # HDBSCAN breaks ties by position: the same wafers must be the same clusters in any order
+    points = np.concatenate([unknown[order], reference.vectors[rows]]).astype(np.float64)
     found = HDBSCAN(min_cluster_size=least, copy=True).fit_predict(points)
-    of, known = found[:n], found[n:]
+    of, known = np.empty(n, found.dtype), found[n:]
+    of[order] = found[:n]
     clusters = []
     for number in np.unique(of[of >= 0]).tolist():
         members = np.flatnonzero(of == number)

@@ -65,6 +65,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_repro_runs_every_stage_once_and_a_training_parameter_runs_from_train_on(checkout: Path) -> None:
     change(checkout, "train", width=4, epochs=1, min_steps=2, min_epoch_steps=1, batch_size=8)
     change(checkout, "guard", maps=20, looks=1)
+    change(checkout, "baselines", enabled=False)
     change(checkout, "evaluate", bootstrap=5, test_time_augmentation=False)
     change(checkout, "tile", points={"size_px": 32, "tiles": 0})
     in_checkout(checkout, "inspection.cli", "simulate", "../maps", "--lots", "8", "--wafers", "4", "--json")

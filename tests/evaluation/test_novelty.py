@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import InputError
@@ -73,7 +73,8 @@ def test_odd_wafers_alone_make_no_class(known):
 
 
 @settings(deadline=None, max_examples=15)
-@given(st.integers(0, 10_000))
+@example(seed=197)
+@given(seed=st.integers(0, 10_000))
 def test_the_same_wafers_are_the_same_clusters_in_any_order(known, seed):
     unknown = np.concatenate([around(6, 20, seed), around(7, 10, seed), odd(6, seed)])
     order = np.random.default_rng(seed).permutation(len(unknown))

@@ -39,7 +39,7 @@ def adds_up(network, views, **more):
     return found
 
 
-@pytest.mark.parametrize("name", [*EXACT, *(pytest.param(n, marks=pytest.mark.slow) for n in EXACT_AND_LARGE)])
+@pytest.mark.parametrize("name", [*EXACT, *(pytest.param(n, marks=[pytest.mark.slow, pytest.mark.soak]) for n in EXACT_AND_LARGE)])
 def test_the_places_and_the_bias_add_up_to_the_logit(name):
     adds_up(*built(name))
 
