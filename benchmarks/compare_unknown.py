@@ -115,7 +115,7 @@ def _run(data: Path, hidden: str, wafers: list[CanonicalWafer], params: paramete
         known, new = (limited.score(one.embedding, one.first) - limited.limit(one.first) for one in (seen["test"], seen["hidden"]))
         is_new = np.repeat([False, True], [len(known), len(new)])
         found[kind] = {
-            "auroc": float(roc_auc_score(is_new, np.concatenate([known, new]))),
+            "auroc": float(roc_auc_score(is_new, np.nan_to_num(np.concatenate([known, new])))),  # no limit at all: -inf
             "found": float((new > 0).mean()),
             "flagged": float((known > 0).mean()),
         }
