@@ -12,6 +12,7 @@ import pandas as pd
 
 from inspection.aside import write_text
 from inspection.augmentation.turns import common_turns
+from inspection.errors import BundleError, InputError
 from inspection.evaluation.beside import Source, stand_beside
 from inspection.evaluation.evaluation import evaluate
 from inspection.evaluation.findings import LABELS, findings
@@ -88,7 +89,8 @@ def judge(
     )  # fmt: skip
     bundle = replace(bundle, thresholds=judged.thresholds.values, least=judged.rule.least, reference=reference)
     write_bundle(data / "bundle", bundle, network_file)
-    known = {name: shard_index(data / "wafers.parquet")[list(KNOWN)].iloc[rows[name]] for name in parts}
+    index = shard_index(data / "wafers.parquet")[list(KNOWN)]
+    known = {name: index.iloc[rows[name]] for name in parts}
     table_of({name: (part, known[name]) for name, part in parts.items()}, judged.rule).to_parquet(data / "predictions.parquet")
 
     baselines = _baselines(judged, views, labelled, (learnt, embedding), truth, rows, params, report)
@@ -99,11 +101,15 @@ def judge(
     )  # fmt: skip
     metrics = judged.metrics() | found.metrics | {key: value for one in baselines for key, value in one.metrics().items()}
     (data / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True), encoding="utf-8")
-    beside = None if champion is None else _champion(*champion, judged, views.take(rows["test"]), parts["validation"], params, report)
+    beside, remark = None, ""
+    if champion is not None:
+        try:
+            beside = _champion(*champion, judged, views.take(rows["test"]), parts["validation"], params, report)
+        except (BundleError, InputError) as error:  # a candidate that may replace it must not fail with it
+            remark = f"The {champion[0]} could not be judged on the same wafers: {error}"
     identities = list(zip(known["test"]["lot"].astype(str), known["test"]["wafer"].astype(str), strict=True))
-    write_pages(
-        data, Judged(judged, baselines, votes, found.sections, identities, beside), split, params, lineage, predictor.localiser(), report
-    )  # fmt: skip
+    told = Judged(judged, baselines, votes, found.sections, identities, beside, remark)
+    write_pages(data, told, split, params, lineage, predictor.localiser(), report)
     write_text(data / "report" / LABELS, found.labels)
     return {key: metrics[key] for key in HEADLINE if key in metrics}
 
@@ -149,13 +155,13 @@ def _baselines(
 
 def _champion(
     name: str, folder: Path, judged: Evaluation, test: Views, validation: Part, params: Params, report: Report
-) -> tuple[str, Mapping[str, float]] | None:
-    """The champion's metrics on the same test wafers; None where it cannot read them. It may have learnt from some of them."""
+) -> tuple[str, Mapping[str, float]]:
+    """The champion's metrics on the same test wafers, some of which it may have learnt from; InputError where it cannot read them."""
     report(0, 0, "the champion on the same wafers")
     predictor = Predictor.load(folder, BATCH_SIZES)
     names = judged.taxonomy.names
     if predictor.bundle.spec != test.spec or set(predictor.bundle.taxonomy.names) != set(names):
-        return None
+        raise InputError("expected a model of the same views and classes, got another. Compare the two reports.")
     scored = predictor.score(test)
     shares = np.array([[one.probabilities[c] for c in names] for one in scored])
     part = replace(judged.test, probabilities=shares, decisions=tuple(one.decision for one in scored), unknown=None, shown=None)

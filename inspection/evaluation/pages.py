@@ -52,6 +52,7 @@ class Judged:
     sections: Sequence[Section]
     identities: Sequence[tuple[str, str]]
     champion: tuple[str, Mapping[str, float]] | None = None
+    remark: str = ""
 
 
 def write_pages(
@@ -85,7 +86,7 @@ def write_pages(
         beside=judged.baselines,
         votes=judged.votes,
         lineage=lineage,
-        limits=_limits(params, lineage),
+        limits=[*_limits(params, lineage), *filter(None, [judged.remark])],
         params={f"{name}.{key}": value for name in SHOWN for key, value in getattr(params, name).model_dump().items()},
         baseline=judged.champion,
         sections=judged.sections,
