@@ -2,8 +2,8 @@
 
 For every hidden class the default network learns the others (a share of the blocks of rows, lots on one side only), each detector of
 ``scoring.unknown`` is fitted on training wafers, its limits set on validation wafers, and it is asked about the wafers of the hidden class
-and the test wafers of the known ones. AUROC: hidden against known, by how far above the limit of their likeliest class they lie. Found: the
-share of the hidden above it. Flagged: the share of the known test wafers above it (aimed at: ``evaluate.unknown.rate``).
+and the test wafers of the known ones. AUROC: hidden against known, by how strange they are. Found: the share of the hidden above the limit
+of their likeliest class. Flagged: the share of the known test wafers above it (aimed at: ``evaluate.unknown.rate``).
 
     python benchmarks/compare_unknown.py FOLDER [--share .2] [--epochs 5] [--seed 0] [--hide Donut Scratch ...]
 
@@ -112,12 +112,15 @@ def _run(data: Path, hidden: str, wafers: list[CanonicalWafer], params: paramete
     for kind in unknown.MEASURES:
         detector = unknown.fit(kind, embedding, truth[learnt], rng)
         limited = detector.with_limits(seen["validation"].embedding, seen["validation"].first, params.evaluate.unknown.rate)
-        known, new = (limited.score(one.embedding, one.first) - limited.limit(one.first) for one in (seen["test"], seen["hidden"]))
-        is_new = np.repeat([False, True], [len(known), len(new)])
+        shown = [seen["test"], seen["hidden"]]
+        is_new = np.repeat([False, True], [len(one.first) for one in shown])
+        strange, flags = (
+            np.concatenate([ask(one.embedding, one.first) for one in shown]) for ask in (limited.score, limited.unknown)
+        )  # fmt: skip
         found[kind] = {
-            "auroc": float(roc_auc_score(is_new, np.nan_to_num(np.concatenate([known, new])))),  # no limit at all: -inf
-            "found": float((new > 0).mean()),
-            "flagged": float((known > 0).mean()),
+            "auroc": float(roc_auc_score(is_new, strange)),
+            "found": float(flags[is_new].mean()),
+            "flagged": float(flags[~is_new].mean()),
         }
     return {
         "detectors": found,

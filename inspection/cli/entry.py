@@ -35,6 +35,7 @@ COMMANDS = (
     operation.explain,
     files.show,
     files.pyramid,
+    files.count,
     networks.model,
     operation.export,
     operation.status,

@@ -1,4 +1,4 @@
-"""Commands on files: what is in them, what the champion says of them, what they look like, and their pyramid. The store stays as it is."""
+"""Commands on files: what is in them, what the champion says of them, what they look like, their pyramid, and what there is to count."""
 
 from __future__ import annotations
 
@@ -98,3 +98,30 @@ def pyramid(
         console.table(f"{file.name}: {made['defects']:,} defects, {made['kind']}", ("level", "pixels", "sum", "max"), rows)
         shown = {key: made[key] for key in ("tiles", "pixel_um", "notes", "seconds", "peak_rss_mb")}
         console.answer({**shown, "picture": str(out / "view.png")}, as_json=False, title=str(out))
+
+
+def count(
+    image: Annotated[Path, typer.Argument(help="A grey image of any size, or its pyramid.")],
+    model: Annotated[str, typer.Option(help="champion, candidate or a version; one that was trained on patches.")] = "champion",
+    background: Annotated[Optional[str], typer.Option(help="The class of patches without an object; default: the normal one.")] = None,  # noqa: UP045
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least probability of an object.")] = 0.5,
+    truth: Annotated[Optional[Path], typer.Option(help="The true objects, CSV of row,col,label: shows the errors.")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="Write every object here, as CSV.")] = None,  # noqa: UP045
+    png: Annotated[Optional[Path], typer.Option(help="Draw the image with its objects here.")] = None,  # noqa: UP045
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Count the objects of an image by class, with a model of patches slid over it."""
+
+    def shown(result: dict[str, Any]) -> None:
+        keys = [key for key in ("class", "counted", "true", "matched", "error") if key in result["classes"][0]]
+        rows = [[f"{row[key]:+.1%}" if key == "error" and row[key] is not None else row[key] for key in keys] for row in result["classes"]]
+        size = " x ".join(map(str, result["pixels"]))
+        title = f"{result['image']}: {result['objects']:,} objects on {size} pixels, in windows of {result['window_px']}"
+        console.table(title, keys, rows)
+        for name in ("out", "png"):
+            if result[name] is not None:
+                console.advise(f"Written: {result[name]}")
+
+    run_stage("count", workspace, as_json=json, shown=shown, image=image, model=model, background=background, threshold=threshold,
+              truth=truth, out=out, png=png)  # fmt: skip

@@ -82,10 +82,11 @@ def explain(
     layer: Annotated[Optional[str], typer.Option(help="Which layer, where there are several.")] = None,  # noqa: UP045
     source: Annotated[str, typer.Option(help="Instead of lot and wafer: the file it came in, as it landed.")] = "",
     index: Annotated[int, typer.Option(min=0, help="Which wafer of the source, from 0.")] = 0,
+    png: Annotated[Optional[Path], typer.Option(help="Draw here where on the wafer its likeliest class is seen.")] = None,  # noqa: UP045
     workspace: WorkspaceOption = HERE,
     json: JsonOption = False,
 ) -> None:
-    """Why a wafer was called so, and why it was alerted or not: every step with its numbers."""
+    """Why a wafer was called so, where on it, and why it was alerted or not: every step with its numbers."""
     if bool(lot and wafer) == bool(source):
         console.fail(InputError("Nothing to explain: expected LOT and WAFER, or --source FILE with --index N, and not both."), as_json=json)
 
@@ -94,10 +95,33 @@ def explain(
         told = f", a person says {result['label']}" if result["label"] else ""
         for title, key in ((f"{name}: why {result['decision']}{told}?", "called"), ("Why was it alerted, or not?", "alerted")):
             console.table(title, ("question", "found", "so"), [[row[k] for k in ("question", "found", "so")] for row in result[key]])
+        _show_places(result)
+        if png is not None:
+            nowhere = f"No picture: {result['likeliest']} has no place on this wafer to point at."
+            console.advise(f"Picture: {png}" if result["png"] else nowhere)
+        if result["stand_in"]:
+            console.advise("The model that scored it is no longer here: the champion was asked instead.")
         if result["stored"] not in (None, result["decision"]):
             console.advise(f"The store says {result['stored']}: it was scored with other thresholds or another version of this software.")
 
-    run_stage("explain", workspace, as_json=json, shown=shown, lot=lot, wafer=wafer, layer=layer, source=source, index=index)
+    run_stage("explain", workspace, as_json=json, shown=shown, lot=lot, wafer=wafer, layer=layer, source=source, index=index, png=png)
+
+
+def _show_places(result: dict[str, Any]) -> None:
+    """Where on the wafer the likeliest class is seen."""
+    rows = [
+        [
+            f"{place['share']:.0%}",
+            f"{place['left_mm']:.0f} to {place['right_mm']:.0f}",
+            f"{place['bottom_mm']:.0f} to {place['top_mm']:.0f}",
+            place["defects"],
+            "-" if place["dies"] is None else len(place["dies"]),
+        ]
+        for place in result["where"]
+    ]
+    if rows:
+        title = f"Where is {result['likeliest']} seen? (mm from the centre, notch down)"
+        console.table(title, ("of the heat", "x, mm", "y, mm", "defects", "dies with defects"), rows)
 
 
 def export(

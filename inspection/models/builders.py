@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from inspection.errors import ParamsError
+from inspection.models.convolutional import patch_net
 from inspection.models.network import NetworkSpec
 from inspection.models.wafer_net import plain_cnn, wafer_net
 from inspection.models.zoo.applications import densenet121, efficientnet_b0, inception_v3, mobilenet_v2, nasnet_mobile, resnet50, xception
@@ -35,7 +36,7 @@ BUILDERS: dict[str, Builder] = {
     builder.__name__: builder
     for builder in (
         wafer_net, plain_cnn, mlp, lenet5, alexnet, vgg16, vgg19, googlenet, inception_v3, xception, resnet50, densenet121, mobilenet_v2,
-        nasnet_mobile, efficientnet_b0,
+        nasnet_mobile, efficientnet_b0, patch_net,
     )
 }  # fmt: skip
 SYMMETRIC = ("wafer_net", "plain_cnn")

@@ -15,7 +15,7 @@ networks, all of which pad.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +82,10 @@ class FullyConvolutional:
         if not rows or not cols:
             return np.zeros((rows, cols, self.classes), np.float32)
         return self._forward(image)[:rows, :cols]
+
+    def scaled(self, scaling: Callable[[NDArray[np.float32]], NDArray[np.floating]]) -> FullyConvolutional:
+        """The same classifier, its logits (..., k) passed through ``scaling``, such as a bundle's calibration."""
+        return replace(self, _forward=lambda image: np.asarray(scaling(self._forward(image)), np.float32))
 
 
 def convolutional(network: keras.Model) -> FullyConvolutional:

@@ -10,7 +10,7 @@ from inspection.params.section import NotNegative, Section, Share
 
 ModelName = Literal[
     "wafer_net", "plain_cnn", "mlp", "lenet5", "alexnet", "vgg16", "vgg19", "googlenet", "inception_v3", "xception", "resnet50",
-    "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0",
+    "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0", "patch_net",
 ]  # fmt: skip
 """Keys of ``models.builders.BUILDERS``, here so that a wrong name is refused at the door and help need not import Keras."""
 OptimiserName = Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "nadam", "amsgrad"]
@@ -76,7 +76,7 @@ class Train(Section):
     softmax over the classes (``patterns``), each by itself (``sigmoid``), or both (``joint``); ``auto`` = joint where patterns
     combine, else softmax.
     ``symmetric``: the network cannot tell a view from its turns by the symmetries that all classes share; ``wafer_net`` and ``plain_cnn``
-    only. ``width`` is of these two and of ``mlp``: the published networks have their published widths.
+    only. ``width`` is of these two, of ``mlp`` and of ``patch_net``: the published networks have their published widths.
 
     ``learning_rate`` is the highest one: ``schedule`` leads up to it over the first ``warm_up`` (share of all steps) and then down.
     ``final_rate`` is the share of it that ``step``, ``exponential`` and ``inverse_time`` end with and that ``plateau`` stops at; ``cosine``

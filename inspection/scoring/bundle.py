@@ -100,6 +100,10 @@ class Bundle:
         """What decides."""
         return DecisionRule(self.taxonomy.names, self.thresholds, self.least)
 
+    def scaled(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Calibrated logits (..., k), whose softmax are the probabilities."""
+        return (logits if self.vector is None else self.vector(logits)) / self.temperature
+
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Calibrated probabilities (n, k) of logits (n, k)."""
         return softmax(logits if self.vector is None else self.vector(logits), self.temperature)

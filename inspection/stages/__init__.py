@@ -8,6 +8,7 @@ Every stage may be called again at any time: what is done is not done twice, and
 Rooms are wired together here and nowhere else; heavy imports stay inside the stage that needs them.
 """
 
+from inspection.stages.counting import count
 from inspection.stages.explaining import explain
 from inspection.stages.guarding import guard
 from inspection.stages.intake import history, ingest, quarantine_list, quarantine_release, quarantine_show, read_by, read_claims
@@ -38,6 +39,7 @@ __all__ = [
     "TRAINING_STAGES",
     "alerts",
     "classify",
+    "count",
     "draw_by",
     "dvc_stage",
     "enqueue",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     *("run", "simulate", "ingest", "validate", "snapshot", "tile", "split", "guard", "train", "evaluate", "register", "promote"),
-    *("classify", "lot", "worker", "alerts", "explain", "show", "pyramid", "model", "status", "history", "export", "similar"),
+    *("classify", "lot", "worker", "alerts", "explain", "show", "pyramid", "count", "model", "status", "history", "export", "similar"),
     *("quarantine list", "quarantine show", "quarantine release"),
 )
 ON_A_WORKSPACE = (

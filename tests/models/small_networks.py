@@ -6,7 +6,7 @@ import numpy as np
 
 NAMES = (
     "wafer_net", "plain_cnn", "mlp", "lenet5", "alexnet", "vgg16", "vgg19", "googlenet", "inception_v3", "xception", "resnet50",
-    "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0",
+    "densenet121", "mobilenet_v2", "nasnet_mobile", "efficientnet_b0", "patch_net",
 )  # fmt: skip
 OURS = ("wafer_net", "plain_cnn")
 
