@@ -104,6 +104,20 @@ def test_classify_reads_any_raster_as_an_image(life: Life, tmp_path: Path) -> No
     assert {name for name in row if name.startswith("p_")} == {"p_good", "p_scratched", "p_pitted"}
 
 
+def test_a_champion_stands_beside_its_replacement_and_does_not_fail_it_when_it_is_gone(life: Life) -> None:
+    page = life.workspace.data / "report" / "report.html"
+    run(life.workspace, "evaluate")
+    assert "could not be judged" not in page.read_text(encoding="utf-8")
+    assert "champion 1" in page.read_text(encoding="utf-8")
+    (bundle,) = (folder for folder in life.workspace.bundles.iterdir() if folder.is_dir())
+    gone = bundle.rename(life.workspace.root / "gone")
+    try:
+        assert run(life.workspace, "evaluate")["macro_f1"] == life.said["evaluate"]["macro_f1"]
+        assert "champion 1 could not be judged" in page.read_text(encoding="utf-8")
+    finally:
+        gone.rename(bundle)
+
+
 def test_maps_and_images_are_not_learnt_together(tmp_path: Path) -> None:
     workspace = stages.open_workspace(tmp_path / "space")
     maps = (DefectMap(info=WaferInfo(), xy_um=np.zeros((1, 2))), ImageMap(info=WaferInfo(), planes=np.zeros((4, 4, 1), np.uint8)))
