@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspection.evaluation import wording
-from inspection.evaluation.confusion import column_of, wilson
+from inspection.evaluation.confusion import column_of
 
 if TYPE_CHECKING:
     from inspection.evaluation.confusion import Confusion
@@ -32,7 +32,7 @@ class Cell:
 def cells(matrix: Confusion) -> list[list[Cell]]:
     """The rows of ``matrix``, all columns. A shade of 0 is kept for cells without wafers."""
     shares, support = np.nan_to_num(matrix.shares), matrix.support
-    low, high = wilson(matrix.counts, np.broadcast_to(support[:, None], matrix.counts.shape))
+    low, high = matrix.share_intervals
     table = []
     for i, name in enumerate(matrix.names):
         row = []

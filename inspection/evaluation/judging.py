@@ -18,7 +18,7 @@ from inspection.evaluation.evaluation import evaluate
 from inspection.evaluation.findings import LABELS, findings
 from inspection.evaluation.fitting import Labelled, first_look, fit_bundle, part_of
 from inspection.evaluation.pages import PARTS, Judged, write_pages
-from inspection.evaluation.predictions import table_of
+from inspection.evaluation.predictions import confusion_table, table_of
 from inspection.formats.canonical import shard_index
 from inspection.models import features
 from inspection.models.baselines import stratified
@@ -62,8 +62,8 @@ def judge(
 
     ``champion``: its name and its bundle; it is judged on the same test wafers where it reads the same views and names the same classes.
 
-    Writes ``data/bundle``, ``data/report`` (report.html, pictures, suspicious_labels.csv), ``data/predictions.parquet``,
-    ``data/metrics.json`` and ``data/plots``; returns the headline.
+    Writes ``data/bundle``, ``data/report`` (report.html, pictures, and for other tools suspicious_labels.csv, confusion.csv,
+    predictions.parquet), ``data/metrics.json`` and ``data/plots``; returns the headline.
     """
     split = pd.read_parquet(data / "split.parquet")
     views = read_views(data / "views")
@@ -91,7 +91,6 @@ def judge(
     write_bundle(data / "bundle", bundle, network_file)
     index = shard_index(data / "wafers.parquet")[list(KNOWN)]
     known = {name: index.iloc[rows[name]] for name in parts}
-    table_of({name: (part, known[name]) for name, part in parts.items()}, judged.rule).to_parquet(data / "predictions.parquet")
 
     baselines = _baselines(judged, views, labelled, (learnt, embedding), truth, rows, params, report)
     report(0, 0, "look-alikes, slices, unknown patterns")
@@ -110,7 +109,10 @@ def judge(
     identities = list(zip(known["test"]["lot"].astype(str), known["test"]["wafer"].astype(str), strict=True))
     told = Judged(judged, baselines, votes, found.sections, identities, beside, remark)
     write_pages(data, told, split, params, lineage, predictor.localiser(), report)
-    write_text(data / "report" / LABELS, found.labels)
+    folder = data / "report"  # what lies in it goes to MLflow with the page
+    write_text(folder / LABELS, found.labels)
+    write_text(folder / "confusion.csv", confusion_table(judged.by_decision).to_csv(index=False))
+    table_of({name: (part, known[name]) for name, part in parts.items()}, judged.rule).to_parquet(folder / "predictions.parquet")
     return {key: metrics[key] for key in HEADLINE if key in metrics}
 
 

@@ -1,4 +1,4 @@
-"""Every judged wafer in one table, so that each figure of the report can be computed again with other tools."""
+"""Every judged wafer in one table, so that each figure of the report can be computed again with other tools; the confusion as a table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from inspection.evaluation.confusion import Confusion
     from inspection.evaluation.evaluation import Part
     from inspection.scoring.decision import DecisionRule
 
@@ -32,6 +33,21 @@ def table_of(parts: Mapping[str, tuple[Part, pd.DataFrame]], rule: DecisionRule)
         were given. ``group`` is the lot or block that the intervals draw; ``prediction_set`` names classes with ``|`` between them.
     """
     return pd.concat([_rows(name, part, known, rule) for name, (part, known) in parts.items()], ignore_index=True)
+
+
+def confusion_table(matrix: Confusion) -> pd.DataFrame:
+    """One row per cell: ``truth called count share low high``; ``share`` of the wafers of ``truth``, with its 95 % Wilson interval.
+
+    ``called`` may also be Unknown or Review. Of a class without wafers there is no share.
+    """
+    low, high = matrix.share_intervals
+    columns = {
+        "truth": np.repeat(matrix.names, len(matrix.calls)),
+        "called": np.tile(matrix.calls, len(matrix.names)),
+        "count": matrix.counts.ravel(),
+        **{name: values.ravel() for name, values in (("share", matrix.shares), ("low", low), ("high", high))},
+    }
+    return pd.DataFrame(columns)
 
 
 def _rows(name: str, part: Part, known: pd.DataFrame, rule: DecisionRule) -> pd.DataFrame:

@@ -150,15 +150,6 @@ def boxes_to_um(boxes: NDArray[np.floating], window: Window, shape: tuple[int, .
     return np.column_stack((x[0], y[1], x[1], y[0]))
 
 
-def boxes_to_px(boxes_um: NDArray[np.floating], window: Window, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """The way back from `boxes_to_um`: top, left, bottom, right in pixels, not rounded."""
-    row_um, col_um = window.side_um / shape[0], window.side_um / shape[1]
-    left, bottom, right, top = np.asarray(boxes_um, np.float64).T
-    cols = [(side - window.left_um) / col_um for side in (left, right)]
-    rows = [(window.top_um - side) / row_um for side in (top, bottom)]
-    return np.column_stack((rows[0], cols[0], rows[1], cols[1]))
-
-
 def cell_of(xy_um: NDArray[np.float64], window: Window, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Row and column (n, 2) of the cell that each place (n, 2) lies in; places outside count to the border cells, as in the renderer."""
     row = np.floor((window.top_um - xy_um[:, 1]) * (shape[0] / window.side_um))

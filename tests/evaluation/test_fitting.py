@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from inspection.evaluation.coverage import coverage_of
 from inspection.evaluation.evaluation import evaluate
 from inspection.evaluation.fitting import Labelled, first_look, fit_bundle, part_of
-from inspection.evaluation.predictions import table_of
+from inspection.evaluation.predictions import confusion_table, table_of
 from inspection.params import Evaluate
 from inspection.scoring.bundle import Bundle
 from inspection.scoring.predictor import Seen
@@ -78,6 +79,13 @@ def test_every_figure_can_be_computed_from_the_table(changes):
     assert ((test["unknown_score"] > limit) == test["unknown"]).all()
     shares = test[[f"p_{name}" for name in TAXONOMY.names]].to_numpy()
     assert list(test["label"]) == [TAXONOMY.names[k] for k in shares.argmax(axis=1)]
+    cells = confusion_table(found.by_decision).set_index(["truth", "called"])
+    for (truth, called), count in test.groupby(["truth", "decision"]).size().items():
+        cell, of_class = cells.loc[(truth, called)], int((test["truth"] == truth).sum())
+        assert (cell["count"], cell["share"]) == (count, pytest.approx(count / of_class))
+        low, high = binomtest(int(count), of_class).proportion_ci(method="wilson")
+        assert (cell["low"], cell["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert cells["count"].sum() == len(test)
     assert metrics["unknown_rate"] == pytest.approx(found.test.unknown.mean())
 
 

@@ -11,7 +11,6 @@ from hypothesis.extra import numpy as hnp
 
 from inspection.errors import InputError
 from inspection.evaluation.regions import (
-    boxes_to_px,
     boxes_to_um,
     cell_of,
     cells_to_um,
@@ -32,6 +31,20 @@ EDGES = hnp.arrays(np.float64, st.tuples(st.integers(1, 20), st.just(4)), elemen
 
 def points(xy_um, **more):
     return DefectMap(info=WaferInfo(), xy_um=np.asarray(xy_um, float).reshape(-1, 2), **more)
+
+
+def boxes_to_px(boxes_um, window, shape):
+    """The way back: top, left, bottom, right in pixels, not rounded."""
+    row_um, col_um = window.side_um / shape[0], window.side_um / shape[1]
+    left, bottom, right, top = boxes_um.T
+    return np.column_stack(
+        (
+            (window.top_um - top) / row_um,
+            (left - window.left_um) / col_um,
+            (window.top_um - bottom) / row_um,
+            (right - window.left_um) / col_um,
+        )
+    )
 
 
 @settings(deadline=None)
