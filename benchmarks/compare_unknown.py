@@ -11,6 +11,7 @@ of their likeliest class. Flagged: the share of the known test wafers above it (
 ``--mixed``: MixedWM38, whose patterns combine. Every combination with the hidden pattern is hidden; ``Donut`` are the wafers that show it
 alone, ``Donut+`` those that show it beside known patterns. ``or new combination``: what the worker calls Unknown there, whether the
 detector flags it or it insists on a combination of known patterns that no training wafer had (``evaluate.combination_quantile``).
+``or Review``: what a person sees, as it is Unknown by the default detector or its prediction set does not hold one class alone.
 
 What the networks said stays in FOLDER: the same command goes on where it was interrupted, and judges changed detectors without training.
 """
@@ -35,7 +36,10 @@ from inspection.evaluation.confusion import wilson
 from inspection.formats.canonical import CanonicalWafer, write_shard
 from inspection.formats.diemap import archive, mixedwm38
 from inspection.scoring import unknown
+from inspection.scoring.calibration import fit_temperature, softmax
 from inspection.scoring.combinations import Reading
+from inspection.scoring.conformal import fit_inclusion
+from inspection.scoring.decision import DecisionRule
 from inspection.views.renderer import ViewSpec
 from inspection.views.shards import read_views, write_views
 from inspection.wafer.taxonomy import JOIN, choose
@@ -143,6 +147,12 @@ def _judged(said: dict[str, NDArray[Any]], hidden: str, params: parameters.Param
         limit = Reading(taxonomy, pairs["validation"][1]).limit(params.evaluate.combination_quantile)
         served = zip(flags[params.evaluate.unknown.detector], ("test", "hidden"), strict=True)
         flags["or new combination"] = [own | (Reading(taxonomy, pairs[part][1]).insistence > limit) for own, part in served]
+    temperature = fit_temperature(pairs["validation"][1], said["validation_truth"])
+    shares = {part: softmax(logits, temperature) for part, (_, logits) in pairs.items()}
+    sure = fit_inclusion(shares["validation"], said["validation_truth"], params.evaluate.coverage)
+    rule = DecisionRule(taxonomy.names, np.zeros(len(taxonomy)), None if sure is None else sure.least)
+    served = zip(flags.get("or new combination", flags[params.evaluate.unknown.detector]), ("test", "hidden"), strict=True)
+    flags["or Review"] = [own | ~rule.sure(shares[part]) for own, part in served]
     rows = []
     for name, own in ((hidden, said["shown"] == hidden), (f"{hidden}{JOIN}", said["shown"] != hidden)):
         found = {
@@ -163,7 +173,7 @@ def _auroc(known: NDArray[np.floating], new: NDArray[np.floating]) -> float:
 
 def _print(rows: list[dict[str, Any]]) -> None:
     kinds = list(rows[0]["detectors"])
-    print("\n| hidden class | shown | " + " | ".join(f"{kind}: AUROC, found" for kind in kinds) + " |")
+    print("\n| hidden class | shown | " + " | ".join(f"{kind}: {'AUROC, ' * (kind in unknown.MEASURES)}found" for kind in kinds) + " |")
     print("| --- | ---: |" + " --- |" * len(kinds))
     for row in rows:
         cells = []
