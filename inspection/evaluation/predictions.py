@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from inspection.scoring.decision import BETWEEN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from inspection.evaluation.confusion import Confusion
     from inspection.evaluation.evaluation import Part
     from inspection.scoring.decision import DecisionRule
-
-JOIN = "|"
-"""Between the classes of a prediction set."""
 
 
 def table_of(parts: Mapping[str, tuple[Part, pd.DataFrame]], rule: DecisionRule) -> pd.DataFrame:
@@ -61,7 +60,7 @@ def _rows(name: str, part: Part, known: pd.DataFrame, rule: DecisionRule) -> pd.
         "truth": [rule.names[k] for k in part.truth],
         "label": [rule.names[k] for k in p.argmax(axis=1)] if n else [],
         "decision": list(decisions),
-        "prediction_set": [JOIN.join(names) for names in rule.set_names(p)],
+        "prediction_set": [BETWEEN.join(names) for names in rule.set_names(p)],
         "unknown": np.zeros(n, bool) if part.unknown is None else part.unknown,
         "unknown_score": np.full(n, np.nan) if part.strangeness is None else part.strangeness,
         "looks": np.ones(n, np.int64) if part.looks is None else part.looks,

@@ -22,6 +22,9 @@ from inspection.wafer.taxonomy import REVIEW, UNKNOWN
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+BETWEEN = "|"
+"""Between the classes of a prediction set, where a table names it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:

@@ -12,12 +12,14 @@ from inspection.aside import aside
 from inspection.errors import FormatError, InputNotFoundError, bounded
 from inspection.formats import table
 from inspection.formats.image.reader import read as read_image
+from inspection.scoring.decision import BETWEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from inspection.params import Ingest
+    from inspection.scoring.decision import Scored
     from inspection.scoring.predictor import Predictor
     from inspection.wafer.maps import SourceWafer
 
@@ -31,14 +33,16 @@ def score_files(
 ) -> dict[str, Any]:
     """Score every wafer of ``paths`` (files, or folders searched through) into ``out``; a model of images reads every raster as one.
 
-    Columns ``source, index, lot, wafer, label, decision, p_<class>...`` and, where classes combine patterns, ``pattern_<pattern>...``
-    (probabilities; a combination that is no class can be the label, too). ``index`` counts the wafers of a source from 0. A file that
-    cannot be read is left out and told; when none can, its error is raised.
+    Columns ``source, index, lot, wafer, label, decision, prediction_set, unknown_score, looks, p_<class>...`` and, where classes combine
+    patterns, ``pattern_<pattern>...`` (probabilities; a combination that is no class can be the label, too). ``index`` counts the wafers of
+    a source from 0, ``prediction_set`` names classes with ``|`` between them, ``unknown_score`` grows with the distance from all that was
+    learnt; both are null where the model has none. A file that cannot be read is left out and told; when none can, its error is raised.
     """
     taxonomy = predictor.bundle.taxonomy
     shares = [f"p_{n}" for n in taxonomy.names] + [f"pattern_{n}" for n in taxonomy.patterns if taxonomy.combines]
-    text = [(c, pa.string()) for c in ("source", "lot", "wafer", "label", "decision")]
-    schema = pa.schema([text[0], ("index", pa.int64()), *text[1:], *((n, pa.float64()) for n in shares)])
+    text = [(c, pa.string()) for c in ("source", "lot", "wafer", "label", "decision", "prediction_set")]
+    told_of = [("unknown_score", pa.float64()), ("looks", pa.int64())]
+    schema = pa.schema([text[0], ("index", pa.int64()), *text[1:], *told_of, *((n, pa.float64()) for n in shares)])
     refused: list[FormatError] = []
     told: list[str] = []
     rows = files = 0
@@ -67,12 +71,14 @@ def _scored(predictor: Predictor, path: Path, limits: Ingest) -> Iterator[list[d
         yield [_row(path, wafer, outcome) for wafer, outcome in zip(chunk, outcomes, strict=True)]
 
 
-def _row(path: Path, wafer: SourceWafer, outcome: Any) -> dict[str, Any]:
+def _row(path: Path, wafer: SourceWafer, outcome: Scored) -> dict[str, Any]:
     probabilities = {f"p_{name}": value for name, value in outcome.probabilities.items()}
     probabilities |= {f"pattern_{name}": value for name, value in (outcome.patterns or {}).items()}
     info = wafer.map.info
     names = {"source": str(path), "index": wafer.index, "lot": info.lot, "wafer": info.wafer}
-    return {**names, "label": outcome.label, "decision": outcome.decision, **probabilities}
+    held = None if outcome.prediction_set is None else BETWEEN.join(outcome.prediction_set)
+    told = {"label": outcome.label, "decision": outcome.decision, "prediction_set": held}
+    return {**names, **told, "unknown_score": outcome.unknown_score, "looks": outcome.looks, **probabilities}
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

@@ -321,7 +321,8 @@ def test_classify_and_explain_agree_with_what_the_worker_stored_and_leave_the_st
     tables = [pd.read_parquet(tmp_path / f"{model}.parquet") for model in ("champion", "candidate", "1")]
     table = tables[0]
     classes = [name.removeprefix("p_") for name in table.columns if name.startswith("p_")]
-    assert list(table.columns) == ["source", "index", "lot", "wafer", "label", "decision", *(f"p_{name}" for name in classes)]
+    told = ["label", "decision", "prediction_set", "unknown_score", "looks"]
+    assert list(table.columns) == ["source", "index", "lot", "wafer", *told, *(f"p_{name}" for name in classes)]
     assert all(other.equals(table) for other in tables[1:])
     (row,) = table.to_dict("records")
     probabilities = {name: row[f"p_{name}"] for name in classes}
