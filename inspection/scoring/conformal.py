@@ -39,6 +39,25 @@ def needed(coverage: float) -> int:
     return int(np.ceil(1.0 / (1.0 - coverage) - 1e-9)) - 1
 
 
+def pooled(count: NDArray[np.integer], coverage: float) -> NDArray[np.bool_]:
+    """Of which classes, k flags, the wafers together say what those with too few of their own share.
+
+    Those of all that have too few; where even these are too few, the smallest of the others are added until they are enough: what is
+    nearest to rare, and not the normal wafers, which would speak for all.
+
+    Parameters
+    ----------
+    count : ndarray of shape (k,): validation wafers of each class
+    coverage : in (0, 1)
+    """
+    flags = count < needed(coverage)
+    for c in np.argsort(count, kind="stable"):
+        if count[flags].sum() >= needed(coverage):
+            break
+        flags[c] = True
+    return flags
+
+
 def fit_inclusion(probabilities: NDArray[np.floating], truth: NDArray[np.integer], coverage: float) -> Inclusion | None:
     """Inclusion thresholds from validation wafers.
 
@@ -51,17 +70,16 @@ def fit_inclusion(probabilities: NDArray[np.floating], truth: NDArray[np.integer
     Returns
     -------
     Inclusion
-        Classes with fewer than ``needed`` wafers share one threshold, taken from the wafers of all of them, or, where these are too few as
-        well, from all wafers. None where even these are too few.
+        Classes with fewer than ``needed`` wafers share one threshold, taken from the wafers of all of them (`pooled`). None where all
+        wafers together are too few.
     """
     if len(truth) < needed(coverage):
         return None
     k = probabilities.shape[1]
     true = probabilities[np.arange(len(truth)), truth]
-    enough = np.bincount(truth, minlength=k) >= needed(coverage)
-    rare = true[~enough[truth]]
-    pooled = _quantile(rare if len(rare) >= needed(coverage) else true, coverage)
-    least = [_quantile(true[truth == c], coverage) if enough[c] else pooled for c in range(k)]
+    count = np.bincount(truth, minlength=k)
+    enough, together = count >= needed(coverage), _quantile(true[pooled(count, coverage)[truth]], coverage)
+    least = [_quantile(true[truth == c], coverage) if enough[c] else together for c in range(k)]
     return Inclusion(np.array(least), tuple(enough.tolist()), coverage)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from inspection.errors import BundleError
-from inspection.scoring.conformal import needed, upper_limit
+from inspection.scoring.conformal import needed, pooled, upper_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,13 +132,12 @@ class UnknownDetector:
     def with_limits(self, embedding: Embeddings, logits: Embeddings, rate: float) -> UnknownDetector:
         """The same detector, whose limits at most ``rate`` of the wafers that come like these known ones exceed, whatever they are called.
 
-        Classes that too few of them are called for that share a limit, that of all of these together; where these are too few as well, no
-        wafer that looks like such a class is Unknown.
+        Classes that too few of them are called for that share a limit (`conformal.pooled`); with too few wafers in all it is infinite.
         """
         score, called = self.score(embedding, logits), np.asarray(logits).argmax(axis=1)
-        enough = np.bincount(called, minlength=logits.shape[1]) >= needed(1 - rate)
-        pooled = upper_limit(score[~enough[called]], rate)
-        own = [upper_limit(score[called == c], rate) if enough[c] else pooled for c in range(len(enough))]
+        count = np.bincount(called, minlength=logits.shape[1])
+        together = upper_limit(score[pooled(count, 1 - rate)[called]], rate)
+        own = [upper_limit(score[called == c], rate) if count[c] >= needed(1 - rate) else together for c in range(len(count))]
         return replace(self, limits=np.array(own))
 
     def save(self, path: Path) -> None:

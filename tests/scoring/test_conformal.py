@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspection.scoring.conformal import fit_inclusion, needed, sets, upper_limit
+from inspection.scoring.conformal import fit_inclusion, needed, pooled, sets, upper_limit
 
 SHARES = np.array([0.7, 0.2, 0.08, 0.02])
 
@@ -48,6 +48,20 @@ def test_few_wafers_promise_nothing_and_rare_classes_share_a_threshold():
     assert len(set(found.least[rare])) <= 1
     gone = np.where(truth == 3, 0, truth)  # a class without a single wafer
     assert fit_inclusion(probabilities, gone, 0.95).least.shape == (4,)
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=12), st.sampled_from([0.8, 0.9, 0.95]))
+def test_rare_classes_borrow_from_the_smallest_of_the_others_and_from_no_more_than_they_need(counts, coverage):
+    count = np.array(counts)
+    flags, rare = pooled(count, coverage), np.array(counts) < needed(coverage)
+    assert flags[rare].all()
+    borrowed = flags & ~rare
+    if count.sum() < needed(coverage):
+        assert flags.all()
+    elif borrowed.any():
+        last = count[borrowed].max()
+        assert count[flags].sum() - last < needed(coverage) <= count[flags].sum()
+        assert (count[~flags] >= last).all()
 
 
 @given(st.lists(st.integers(0, 50), max_size=80), st.sampled_from([0.05, 0.1, 0.25]))
