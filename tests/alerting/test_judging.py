@@ -103,7 +103,7 @@ def later(clock):
     return now
 
 
-@pytest.mark.parametrize("pass_size", [1, 7, 5_000])
+@pytest.mark.parametrize("pass_size", [pytest.param(1, marks=pytest.mark.slow), pytest.param(7, marks=pytest.mark.slow), 5_000])
 def test_an_archive_without_lots_is_one_alert_per_signature_whatever_the_batches(store, fab, pass_size, later):
     decisions = (["Edge-Ring", "none", "Loc", "none", "Unknown", "Review"] * 20)[:115]
     fab.score(decisions, lot="", layer=None, source="archive.npz")

@@ -19,6 +19,7 @@ from inspection.formats.raster import stream as raster_stream
 from inspection.formats.raster.kinds import open_raster
 from inspection.params import Ingest
 
+pytestmark = pytest.mark.slow  # every kind of raster many times
 ANY_KIND = pytest.mark.parametrize("kind", list(KINDS))
 SOME = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

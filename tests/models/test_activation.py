@@ -8,6 +8,7 @@ from small_networks import fit_one_step, logits_of, views_of
 
 from inspection.errors import ParamsError
 
+pytestmark = pytest.mark.slow  # builds networks
 EXACT = ("wafer_net", "plain_cnn", "googlenet", "mobilenet_v2")
 EXACT_AND_LARGE = ("inception_v3", "xception", "resnet50", "densenet121", "nasnet_mobile", "efficientnet_b0")
 MEMBERSHIP = [[False, False], [True, False], [False, True], [True, True]]

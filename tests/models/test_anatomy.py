@@ -7,7 +7,10 @@ from math import prod
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*")  # see tests/training/test_fit.py
+pytestmark = [
+    pytest.mark.slow,  # builds networks
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*"),  # see tests/training/test_fit.py
+]
 
 
 def network(name, size, *, tiles=0, **more):

@@ -10,6 +10,7 @@ from small_networks import fit_one_step, views_of
 
 from inspection.errors import ParamsError
 
+pytestmark = pytest.mark.slow  # builds networks
 SIDES = st.integers(1, 45)
 
 

@@ -18,7 +18,10 @@ from inspection.scoring.calibration import softmax
 from inspection.views.renderer import ViewSpec
 from inspection.wafer.taxonomy import Taxonomy, WaferClass
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*")  # see tests/training/test_fit.py
+pytestmark = [
+    pytest.mark.slow,  # builds networks
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*"),  # see tests/training/test_fit.py
+]
 PATTERNS = ("Center", "Donut", "Loc", "Scratch")
 SUBSETS = list(product([False, True], repeat=len(PATTERNS)))
 few = settings(max_examples=25, deadline=None)

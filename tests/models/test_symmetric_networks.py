@@ -15,7 +15,10 @@ from inspection.models.symmetry import SquareGroup
 from inspection.views.renderer import turn_dies, turn_matrix
 from inspection.wafer.taxonomy import Taxonomy, WaferClass
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*")  # see tests/training/test_fit.py
+pytestmark = [
+    pytest.mark.slow,  # builds networks
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*"),  # see tests/training/test_fit.py
+]
 
 EVERY_TURN = [turn_matrix(k * np.pi / 2, mirrored=m) for m in (False, True) for k in range(4)]
 SHARED = {
