@@ -31,7 +31,7 @@ class Threshold(Section):
 class Unknowns(Section):
     """The unknown detector (``scoring.unknown``) and the share of known wafers that it may flag."""
 
-    detector: Literal["mahalanobis", "mixture", "neighbours", "energy"] = "mahalanobis"
+    detector: Literal["distances", "mahalanobis", "mixture", "neighbours", "energy"] = "distances"
     rate: Share = 0.05
 
 

@@ -1,6 +1,7 @@
 """Patterns never seen in training: how strange a wafer is to the network, and from where on it counts as Unknown.
 
 ===============  ==========================================================================================================
+``distances``    mean of the logarithms of the next two, each in its own spread: they err on different wafers
 ``mahalanobis``  squared distance of the embedding to the nearest class mean, by one shared, shrunk covariance (Lee et al. 2018)
 ``mixture``      negative log likelihood of the embedding under a Gaussian mixture, in its principal directions
 ``neighbours``   distance of the normalised embedding to its k-th nearest training wafer (Sun et al. 2022)
@@ -37,6 +38,7 @@ DIRECTIONS = 32
 """Principal directions of the embedding that the mixture lives in, at most."""
 KEPT_WAFERS = 8_000
 """Training wafers that ``neighbours`` keeps, at most."""
+NEAREST = np.float32(3.0)
 
 
 class Strangeness(Protocol):
@@ -95,6 +97,24 @@ class Neighbours:
         blocks = [unit[start : start + 1024] for start in range(0, len(unit), 1024)]
         found = [np.partition(_squares(block, self.known), place, axis=1)[:, place] for block in blocks]
         return np.sqrt(np.concatenate(found)).astype(np.float32) if found else np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """``means``, ``whitening`` and ``known`` as above; ``centre`` and ``spread`` (2,) of the logarithms of both on training wafers."""
+
+    means: NDArray[np.float32]
+    whitening: NDArray[np.float32]
+    known: NDArray[np.float32]
+    centre: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    spread: NDArray[np.float32] = field(default_factory=lambda: np.ones(2, np.float32))
+
+    def __call__(self, embedding: Embeddings, logits: Embeddings) -> NDArray[np.float32]:
+        """The mean, in spreads from the middle training wafer; what is ``NEAREST`` spreads nearer than that is no news."""
+        both = (Mahalanobis(self.means, self.whitening), Neighbours(self.known))
+        logarithms = np.log(np.maximum([one(embedding, logits) for one in both], np.float32(1e-12)))
+        standard = (logarithms - self.centre[:, None]) / self.spread[:, None]
+        return np.maximum(standard, -NEAREST).mean(axis=0).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +183,7 @@ class UnknownDetector:
 
 
 MEASURES: Mapping[str, Any] = {
+    "distances": Distances,
     "mahalanobis": Mahalanobis,
     "mixture": Mixture,
     "neighbours": Neighbours,
@@ -173,12 +194,26 @@ MEASURES: Mapping[str, Any] = {
 def fit(kind: str, embedding: Embeddings, labels: NDArray[np.integer], rng: np.random.Generator) -> UnknownDetector:
     """Fit a detector on training embeddings (n, f) with class positions (n,); its limits are infinite."""
     fitted: Mapping[str, Callable[[], Strangeness]] = {
+        "distances": lambda: _distances(embedding, labels, rng),
         "mahalanobis": lambda: _mahalanobis(embedding, labels),
         "mixture": lambda: _mixture(embedding, len(np.unique(labels)), rng),
-        "neighbours": lambda: Neighbours(_unit(embedding[np.sort(rng.permutation(len(embedding))[:KEPT_WAFERS])])),
+        "neighbours": lambda: _neighbours(embedding, rng),
         "energy": Energy,
     }
     return UnknownDetector(fitted[kind]())
+
+
+def _distances(embedding: Embeddings, labels: NDArray[np.integer], rng: np.random.Generator) -> Distances:
+    """Both, and how their logarithms lie on the wafers that they were fitted on."""
+    mean, near = _mahalanobis(embedding, labels), _neighbours(embedding, rng)
+    logits = np.zeros((len(embedding), 1), np.float32)  # which neither asks for
+    logarithms = np.log(np.maximum([one(embedding, logits) for one in (mean, near)], np.float32(1e-12)))
+    centre, high = np.quantile(logarithms, (0.5, 0.9), axis=1).astype(np.float32)
+    return Distances(mean.means, mean.whitening, near.known, centre, np.maximum(high - centre, np.float32(1e-3)))
+
+
+def _neighbours(embedding: Embeddings, rng: np.random.Generator) -> Neighbours:
+    return Neighbours(_unit(embedding[np.sort(rng.permutation(len(embedding))[:KEPT_WAFERS])]))
 
 
 def _mahalanobis(embedding: Embeddings, labels: NDArray[np.integer]) -> Mahalanobis:
