@@ -8,7 +8,7 @@
 ``energy``       negative log of the summed exponentials of the logits (Liu et al. 2020)
 ===============  ==========================================================================================================
 
-`python benchmarks/compare_unknown.py` leaves out one class after the other on real maps; its table decides the default
+`python benchmarks/compare_unknown.py` leaves out one class after the other on real maps; its table (README) decided for ``distances``
 (``evaluate.unknown.detector``). The limit is conformal and each likeliest class has its own: validation wafers, which are all known, exceed
 it at the rate that is allowed, those called Donut as seldom as those called normal. (One limit for all flagged 9 of 10 Donuts of real maps:
 rare classes are spread wider than the many normal wafers, and paid for their rate.)
