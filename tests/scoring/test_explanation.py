@@ -53,6 +53,24 @@ def test_each_reason_is_named():
     assert "stranger" in strange["The decision"].found
 
 
+def test_a_share_just_below_what_is_usual_does_not_read_like_it():
+    made = bundle(least=np.array([0.2, 0.99998, 0.1]))
+    logits = [0.0, 13.0, 0.0]
+    normal = made.probabilities(np.array([logits]))[0, 1]
+    assert 0.9999 < normal < 0.99998
+    step = told(made, logits)["Which classes may it well be?"]
+    assert step.so.startswith("not one alone")
+    assert step.found == "none: Normal 99.9909%, usual for it from 99.9980%"
+
+
+def test_a_wafer_that_the_budget_leaves_at_one_look_is_not_called_sure():
+    unsure = [1.0, 1.2, 0.9]
+    for margin, so in ((1.0, "the mean of all turns counts"), (-1.0, "no second look")):
+        step = told(bundle(first_look=FirstLook(1.0, np.full(3, 0.4), margin)), unsure)["Is the first look sure?"]
+        assert step.found.startswith("not sure")
+        assert step.so == so
+
+
 @pytest.mark.parametrize("gone", ["detector", "least", "first_look", "turns"])
 def test_what_a_bundle_does_not_have_is_not_asked(gone):
     plain = told(bundle(**{gone: (np.eye(2),) if gone == "turns" else None}), [0.0, 9.0, 0.0])
