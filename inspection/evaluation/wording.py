@@ -160,7 +160,7 @@ def limits(evaluation: Evaluation) -> list[str]:
     if neutral:
         said.append(
             f"Too few validation wafers to tune a threshold for {bounded(neutral, 20)} "
-            f"({evaluation.thresholds.required} needed): it stays at the neutral 0.5."
+            f"({evaluation.thresholds.required} of the class needed, and as many of others): it stays at the neutral 0.5."
         )
     if not evaluation.taxonomy.normal:
         said.append("No class counts as normal: escapes and overkill cannot be told.")
