@@ -144,7 +144,7 @@ def limits(evaluation: Evaluation) -> list[str]:
     names, support = evaluation.taxonomy.names, evaluation.by_label.support
     none = [n for n, s in zip(names, support, strict=True) if s == 0]
     few = [f"{n} ({s})" for n, s in zip(names, support, strict=True) if 0 < s < FEW_WAFERS]
-    neutral = [n for n, tuned in zip(names, evaluation.thresholds.tuned, strict=True) if not tuned]
+    neutral = [n for n, short in zip(names, evaluation.thresholds.short, strict=True) if short]
     said = []
     if none:
         said.append(f"No test wafers of {bounded(none, 20)}: nothing is known about these classes, and the macro-F1 leaves them out.")
