@@ -66,12 +66,16 @@ def why_called(
 
 def _looked(bundle: Bundle, first: NDArray[np.floating], looks: int) -> Step:
     if bundle.first_look is None:
+        if looks == 1:
+            return Step("How often was it looked at?", "once: the network says the same of every turn", "this look counts")
         return Step("How often was it looked at?", f"in {looks} turns, as every wafer", "the mean counts")
     question = "Is the first look sure?"
     if bundle.first_look.sure(first)[0]:
         return Step(question, "one class alone after the first look", "no second look")
     if not bundle.first_look.again(first)[0]:
         return Step(question, "not sure, but others are less so: the budget of looks is for them", "no second look")
+    if looks == 1:
+        return Step(question, "not sure, but the network says the same of every turn", "no second look")
     return Step(question, f"not sure at the first look: {looks} turns", "the mean of all turns counts")
 
 

@@ -31,9 +31,9 @@ def test_the_last_step_is_what_the_rule_decides(logits, far):
     assert [s.so for s in steps if s.question == "Is it unlike all that was learnt?"] == ["yes" if flag[0] else "no"]
 
 
-def told(made, logits, embedding=0.0):
+def told(made, logits, embedding=0.0, looks=2):
     x = np.array([logits])
-    return {step.question: step for step in why_called(made, x, x, np.full((1, 4), embedding), 2)}
+    return {step.question: step for step in why_called(made, x, x, np.full((1, 4), embedding), looks)}
 
 
 def test_each_reason_is_named():
@@ -69,6 +69,14 @@ def test_a_wafer_that_the_budget_leaves_at_one_look_is_not_called_sure():
         step = told(bundle(first_look=FirstLook(1.0, np.full(3, 0.4), margin)), unsure)["Is the first look sure?"]
         assert step.found.startswith("not sure")
         assert step.so == so
+
+
+@pytest.mark.parametrize(("rule", "question"), [(FirstLook(1.0, np.full(3, 0.4)), "Is the first look sure?"), (None, "How often was it")])
+def test_a_network_that_turns_say_nothing_to_has_no_mean_of_turns(rule, question):
+    """A symmetric network looks once, though the bundle names turns."""
+    (step,) = (s for q, s in told(bundle(first_look=rule), [1.0, 1.2, 0.9], looks=1).items() if q.startswith(question))
+    assert "same of every turn" in step.found
+    assert "mean" not in step.so
 
 
 @pytest.mark.parametrize("gone", ["detector", "least", "first_look", "turns"])
