@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("label", "suggested", "score", "self_confidence", "file_sha256")
 """Of the exported table, behind those that name the wafer; what reads a label table uses ``label`` alone."""
+_ROUNDING = 1e-9
+"""The mean of equal probabilities may come out above each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def find_suspicious(
         )
     given, likeliest = np.asarray(label), p.argmax(axis=1) if n else np.zeros(0, np.intp)
     thresholds = np.array([p[given == j, j].mean() if (given == j).any() else np.inf for j in range(k)])
-    confident = np.where(p >= thresholds, p, -np.inf)
+    confident = np.where(p >= thresholds - _ROUNDING, p, -np.inf)
     seen = confident.argmax(axis=1) if n else np.zeros(0, np.intp)
     sure = np.isfinite(confident).any(axis=1)
     counts = np.zeros((k, k), np.int64)

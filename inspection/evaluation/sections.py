@@ -43,7 +43,7 @@ def prediction_sets(evaluation: Evaluation) -> Section | None:
         f"{found.mean_size:.2f}. The promise is made to every class by itself, for wafers that come like those of the validation part.",
         columns=("class", "in its set", "95 % interval", "wafers", "belongs from", "threshold from"),
         rows=[
-            (name, percent(rate.value), interval(*rate.interval, shares=True), rate.trials, percent(least), ("rare ones", "the class")[own])
+            (name, percent(rate.value), interval(*rate.interval, shares=True), rate.trials, _from(least), ("rare ones", "the class")[own])
             for name, rate, least, own in zip(evaluation.taxonomy.names, found.by_class, inclusion.least, inclusion.own, strict=True)
         ],
     )  # fmt: skip
@@ -104,7 +104,9 @@ def areas_under_curves(evaluation: Evaluation) -> Section:
     return Section(
         key="areas",
         title="Areas under the curves",
-        sentence=f"Hardest to tell from the rest is {names[least]}: AUC {score(found.auc[least])}." if known.any() else "No areas.",
+        sentence="No areas: no class has both wafers of its own and others beside them." if not known.any()
+        else "Every class is ranked above all others without a mistake." if found.auc[least] == 1
+        else f"Hardest to tell from the rest is {names[least]}: AUC {score(found.auc[least])}.",
         text="Each class against the rest, whatever the threshold. The average precision is the area under the precision-recall curve: "
         "of rare classes it says more than the AUC. The intervals draw whole lots.",
         columns=("class", "AUC", "95 % interval", "average precision", "95 % interval"),
@@ -208,6 +210,11 @@ def suspicious_labels(found: LabelNoise, validation: int, table: str, identities
 
 def _rated(rate: Rate) -> str:
     return f"{percent(rate.value)} ({interval(*rate.interval, shares=True)})"
+
+
+def _from(least: float) -> str:
+    """A probability that must be reached; never "100 %" for less."""
+    return ">99.9\N{NO-BREAK SPACE}%" if 0.9995 <= least < 1 else percent(least)
 
 
 def _who(evaluation: Evaluation, position: int) -> str:

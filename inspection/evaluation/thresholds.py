@@ -49,7 +49,7 @@ class Thresholds:
     Attributes
     ----------
     values : ndarray of shape (k,), in [0, 1]
-    tuned : k flags; False = kept neutral for want of wafers
+    tuned : k flags; False = kept neutral, for want of wafers or as its note says
     auc : ndarray of shape (k,); NaN where the validation part has no curve for the class
     positives : validation wafers of each class
     required : wafers that a class needs to be tuned, and as many of the other classes
@@ -68,16 +68,25 @@ class Thresholds:
     @property
     def status(self) -> tuple[str, ...]:
         """One sentence per class: how its threshold came about."""
-        wafers = sum(self.positives)
-        notes = self.notes or ("",) * len(self.positives)
-        return tuple(
-            (f"tuned on {n} validation wafers" + (f"; {note}" if note else ""))
-            if tuned
-            else f"neutral: {n} validation wafers, {self.required} needed"
-            if n < self.required
-            else f"neutral: {wafers - n} validation wafers of other classes, {self.required} needed"
-            for n, tuned, note in zip(self.positives, self.tuned, notes, strict=True)
-        )
+        return tuple(self._said(*one) for one in zip(self.positives, self.tuned, self._notes, strict=True))
+
+    @property
+    def short(self) -> tuple[bool, ...]:
+        """Which classes stay neutral for want of validation wafers, k flags."""
+        return tuple(not tuned and not note for tuned, note in zip(self.tuned, self._notes, strict=True))
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        return self.notes or ("",) * len(self.positives)
+
+    def _said(self, wafers: int, tuned: bool, note: str) -> str:
+        if tuned:
+            return f"tuned on {wafers} validation wafers" + (f"; {note}" if note else "")
+        if note:
+            return note
+        if wafers < self.required:
+            return f"neutral: {wafers} validation wafers, {self.required} needed"
+        return f"neutral: {sum(self.positives) - wafers} validation wafers of other classes, {self.required} needed"
 
     @property
     def rule(self) -> str:
@@ -174,6 +183,7 @@ def tune(
     found = [(NEUTRAL, "")] * k
     if criterion.criterion == "workload":
         found = _by_workload(probabilities, np.array(tuned, bool), flags, criterion)
+        tuned = [ok and not is_normal for ok, is_normal in zip(tuned, flags.tolist(), strict=True)]
     else:
         found = [_of_class(c, truth, probabilities, flags, criterion) if ok else (NEUTRAL, "") for c, ok in enumerate(tuned)]
     values, notes = zip(*found, strict=True)

@@ -80,17 +80,21 @@ def _weakest(evaluation: Evaluation) -> list[Finding]:
         Finding(
             "note", "Weakest class",
             f"{matrix.names[k]}: {wording.percent(rate.value)} of {support} wafers were named correctly (95 % interval {between}); "
-            f"most of the others were called {lost[0]} ({lost[1]}).",
+            f"most often it was called {lost[0]} instead ({lost[1]} of {support - rate.hits}).",
         )
     ]  # fmt: skip
 
 
 def _champion(evaluation: Evaluation, name: str, theirs: Mapping[str, float]) -> Finding:
     ahead = evaluation.by_label.macro_f1 - theirs["macro_f1"]
-    way = "ahead of" if ahead >= 0 else "behind"
+    if ahead == 0:
+        return Finding("note", "Champion", f"The same macro-F1 as {name} ({wording.score(theirs['macro_f1'])}).")
+    way = "ahead of" if ahead > 0 else "behind"
     text = f"{wording.score(abs(ahead))} in macro-F1 {way} {name} ({wording.score(theirs['macro_f1'])})."
     low, high = evaluation.label_interval
+    if not np.isfinite([low, high]).all():
+        return Finding("note", "Champion", f"{text} With a single test lot nobody can say whether that is chance.")
     if low <= theirs["macro_f1"] <= high:
         text += " That is within this model's own interval: the two may be equal."
         return Finding("note", "Champion", text)
-    return Finding("good" if ahead >= 0 else "bad", "Champion", text)
+    return Finding("good" if ahead > 0 else "bad", "Champion", text)

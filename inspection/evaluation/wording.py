@@ -144,7 +144,7 @@ def limits(evaluation: Evaluation) -> list[str]:
     names, support = evaluation.taxonomy.names, evaluation.by_label.support
     none = [n for n, s in zip(names, support, strict=True) if s == 0]
     few = [f"{n} ({s})" for n, s in zip(names, support, strict=True) if 0 < s < FEW_WAFERS]
-    neutral = [n for n, tuned in zip(names, evaluation.thresholds.tuned, strict=True) if not tuned]
+    neutral = [n for n, short in zip(names, evaluation.thresholds.short, strict=True) if short]
     said = []
     if none:
         said.append(f"No test wafers of {bounded(none, 20)}: nothing is known about these classes, and the macro-F1 leaves them out.")
@@ -160,7 +160,7 @@ def limits(evaluation: Evaluation) -> list[str]:
     if neutral:
         said.append(
             f"Too few validation wafers to tune a threshold for {bounded(neutral, 20)} "
-            f"({evaluation.thresholds.required} needed): it stays at the neutral 0.5."
+            f"({evaluation.thresholds.required} of the class needed, and as many of others): it stays at the neutral 0.5."
         )
     if not evaluation.taxonomy.normal:
         said.append("No class counts as normal: escapes and overkill cannot be told.")

@@ -29,10 +29,10 @@ class Threshold(Section):
 
 
 class Unknowns(Section):
-    """The unknown detector (``scoring.unknown``) and the share of known wafers that it may flag."""
+    """The unknown detector (``scoring.unknown``) and the share of known wafers that it may flag; 0 = nothing is Unknown."""
 
     detector: Literal["distances", "mahalanobis", "mixture", "neighbours", "energy"] = "distances"
-    rate: Share = 0.05
+    rate: float = Field(default=0.05, ge=0, lt=1)
 
 
 class Evaluate(Section):

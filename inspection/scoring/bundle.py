@@ -58,9 +58,12 @@ class FirstLook:
 
     def again(self, logits: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Whether a wafer with these logits (n, k) of its first look is looked at again, shape (n,)."""
-        probabilities = softmax(logits, self.temperature)
+        return ~self.sure(logits) & (margins(softmax(logits, self.temperature)) <= self.margin)
+
+    def sure(self, logits: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether the first look with these logits (n, k) leaves the likeliest class alone, shape (n,)."""
         rule = DecisionRule(("",) * len(self.least), np.zeros(len(self.least)), self.least)
-        return ~rule.sure(probabilities) & (margins(probabilities) <= self.margin)
+        return rule.sure(softmax(logits, self.temperature))
 
 
 def margins(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,10 +66,17 @@ def why_called(
 
 def _looked(bundle: Bundle, first: NDArray[np.floating], looks: int) -> Step:
     if bundle.first_look is None:
+        if looks == 1:
+            return Step("How often was it looked at?", "once: the network says the same of every turn", "this look counts")
         return Step("How often was it looked at?", f"in {looks} turns, as every wafer", "the mean counts")
-    again = bool(bundle.first_look.again(first)[0])
-    found = "one class alone after the first look" if not again else f"not sure at the first look: {looks} turns"
-    return Step("Is the first look sure?", found, "no second look" if not again else "the mean of all turns counts")
+    question = "Is the first look sure?"
+    if bundle.first_look.sure(first)[0]:
+        return Step(question, "one class alone after the first look", "no second look")
+    if not bundle.first_look.again(first)[0]:
+        return Step(question, "not sure, but others are less so: the budget of looks is for them", "no second look")
+    if looks == 1:
+        return Step(question, "not sure, but the network says the same of every turn", "no second look")
+    return Step(question, f"not sure at the first look: {looks} turns", "the mean of all turns counts")
 
 
 def _strange(bundle: Bundle, embedding: NDArray[np.floating], first: NDArray[np.floating]) -> tuple[bool, Step | None]:
@@ -102,4 +110,7 @@ def _set(
 
 
 def _share(value: float) -> str:
+    """A share whose digits tell it from 0 and from 1: a class may be usual from 99.998 % on, and 99.99 % is too little."""
+    if 0.99 < value < 1:
+        return f"{value:.{2 - math.ceil(math.log10(100 * (1 - value)))}%}"
     return f"{value:.1%}" if value >= 0.0995 or value == 0 else f"{value:.2%}"

@@ -152,8 +152,11 @@ class UnknownDetector:
     def with_limits(self, embedding: Embeddings, logits: Embeddings, rate: float) -> UnknownDetector:
         """The same detector, whose limits at most ``rate`` of the wafers that come like these known ones exceed, whatever they are called.
 
-        Classes that too few of them are called for that share a limit (`conformal.pooled`); with too few wafers in all it is infinite.
+        Classes that too few of them are called for that share a limit (`conformal.pooled`); with too few wafers in all it is infinite, and
+        with a rate of 0, which no number of wafers could promise: nothing is Unknown.
         """
+        if rate == 0:
+            return replace(self, limits=np.array(np.inf))
         score, called = self.score(embedding, logits), np.asarray(logits).argmax(axis=1)
         count = np.bincount(called, minlength=logits.shape[1])
         together = upper_limit(score[pooled(count, 1 - rate)[called]], rate)

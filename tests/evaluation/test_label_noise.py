@@ -60,6 +60,16 @@ def test_planted_flips_are_found(rate, sharpness, accuracy, precision):
     assert result.noise == pytest.approx(wrong.mean(), rel=0.15)
 
 
+@pytest.mark.parametrize("copies", range(3, 12))
+def test_a_flip_among_copies_of_one_wafer_is_found(copies):
+    """The mean of equal floats may be above each of them: none would then be sure of its own class."""
+    for share in (0.7, 0.9, 0.97, 0.992):
+        wafer = [share, (1 - share) / 2, (1 - share) / 2, 0.0]
+        other = [0.05, 0.9, 0.05, 0.0]
+        result = find(np.array([0] * copies + [1, 1, 1]), np.array([wafer] * copies + [wafer, other, other]))
+        assert [s.position for s in result.suspicions] == [copies]
+
+
 def test_the_worst_come_first():
     truth, p = draw(4_000, 5, 4.0)
     label, wrong = flipped(truth, 0.05, 5)

@@ -118,6 +118,14 @@ def test_no_lower_threshold_keeps_the_workload(rows, alerts):
         assert "cannot be kept" in found.status[1]
 
 
+def test_a_workload_leaves_normal_classes_neutral_and_does_not_call_them_tuned():
+    truth = np.repeat([0, 1, 2], 20)
+    found = tune(truth, np.eye(3)[truth], 5, Threshold(criterion="workload"), NORMAL)
+    assert found.tuned == (False, True, True)
+    assert found.status[0] == "neutral, as a normal class raises no alert"
+    assert not any(found.short)
+
+
 def test_alerts_of_neutral_classes_count_in_the_workload():
     truth = np.repeat([0, 1, 2], [20, 6, 4])  # class 2 has too few wafers, and alerts at .5
     p = np.zeros((30, 3))

@@ -1,6 +1,7 @@
 """Laws of the decision rule and of calibration."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -74,3 +75,10 @@ def test_scale_and_bias_of_each_class_are_found_again_and_few_wafers_leave_the_t
 
 def drawn(rng, shares):
     return (rng.random((len(shares), 1)) > shares.cumsum(axis=1)).sum(axis=1).clip(max=shares.shape[1] - 1)
+
+
+@pytest.mark.parametrize("apart", [320.0, 500.0, 5000.0])
+def test_classes_too_far_apart_to_tell_a_temperature_keep_their_logits(apart):
+    """Every temperature makes all probabilities 1: an arbitrary one would still blur wafers that lie between the classes."""
+    labels = np.arange(30) % 3
+    assert fit_temperature(apart * np.eye(3)[labels], labels) == pytest.approx(1.0, abs=1e-3)

@@ -31,9 +31,9 @@ def test_the_last_step_is_what_the_rule_decides(logits, far):
     assert [s.so for s in steps if s.question == "Is it unlike all that was learnt?"] == ["yes" if flag[0] else "no"]
 
 
-def told(made, logits, embedding=0.0):
+def told(made, logits, embedding=0.0, looks=2):
     x = np.array([logits])
-    return {step.question: step for step in why_called(made, x, x, np.full((1, 4), embedding), 2)}
+    return {step.question: step for step in why_called(made, x, x, np.full((1, 4), embedding), looks)}
 
 
 def test_each_reason_is_named():
@@ -51,6 +51,32 @@ def test_each_reason_is_named():
     strange = told(bundle(), [0.0, 9.0, 0.0], embedding=50.0)
     assert strange["The decision"].so == "Unknown"
     assert "stranger" in strange["The decision"].found
+
+
+def test_a_share_just_below_what_is_usual_does_not_read_like_it():
+    made = bundle(least=np.array([0.2, 0.99998, 0.1]))
+    logits = [0.0, 13.0, 0.0]
+    normal = made.probabilities(np.array([logits]))[0, 1]
+    assert 0.9999 < normal < 0.99998
+    step = told(made, logits)["Which classes may it well be?"]
+    assert step.so.startswith("not one alone")
+    assert step.found == "none: Normal 99.9909%, usual for it from 99.9980%"
+
+
+def test_a_wafer_that_the_budget_leaves_at_one_look_is_not_called_sure():
+    unsure = [1.0, 1.2, 0.9]
+    for margin, so in ((1.0, "the mean of all turns counts"), (-1.0, "no second look")):
+        step = told(bundle(first_look=FirstLook(1.0, np.full(3, 0.4), margin)), unsure)["Is the first look sure?"]
+        assert step.found.startswith("not sure")
+        assert step.so == so
+
+
+@pytest.mark.parametrize(("rule", "question"), [(FirstLook(1.0, np.full(3, 0.4)), "Is the first look sure?"), (None, "How often was it")])
+def test_a_network_that_turns_say_nothing_to_has_no_mean_of_turns(rule, question):
+    """A symmetric network looks once, though the bundle names turns."""
+    (step,) = (s for q, s in told(bundle(first_look=rule), [1.0, 1.2, 0.9], looks=1).items() if q.startswith(question))
+    assert "same of every turn" in step.found
+    assert "mean" not in step.so
 
 
 @pytest.mark.parametrize("gone", ["detector", "least", "first_look", "turns"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from inspection.errors import BundleError
+from inspection.params.operation import Unknowns
 from inspection.scoring import unknown
 from inspection.scoring.unknown import MEASURES, UnknownDetector
 
@@ -32,6 +33,15 @@ def test_the_limit_lets_the_stated_share_of_known_wafers_pass_and_nothing_new(ki
     assert np.mean(limited.unknown(fresh[2_000:], fresh[2_000:] @ READOUT)) == pytest.approx(0.05, abs=0.02)
     new = np.array([[0.0, -4.0, 5.0]]) + np.random.default_rng(3).normal(size=(50, 3)) * SPREAD
     assert limited.unknown(new, new @ READOUT).all()
+
+
+def test_a_rate_of_zero_calls_nothing_unknown(tmp_path):
+    known, _ = embeddings(2)
+    off = fitted("mahalanobis").with_limits(known, known @ READOUT, Unknowns(rate=0.0).rate)
+    off.save(tmp_path / "unknown.npz")
+    far = np.full((5, 3), 1e6)
+    for detector in (off, UnknownDetector.load(tmp_path / "unknown.npz")):
+        assert not detector.unknown(far, far @ READOUT).any()
 
 
 @pytest.mark.parametrize("kind", MEASURES)
