@@ -17,6 +17,7 @@ from inspection.evaluation.beside import Source, stand_beside
 from inspection.evaluation.evaluation import evaluate
 from inspection.evaluation.findings import LABELS, findings
 from inspection.evaluation.fitting import Labelled, first_look, fit_bundle, part_of
+from inspection.evaluation.intervals import macro_f1_lead_interval
 from inspection.evaluation.pages import PARTS, Judged, write_pages
 from inspection.evaluation.predictions import confusion_table, table_of
 from inspection.formats.canonical import shard_index
@@ -158,7 +159,10 @@ def _baselines(
 def _champion(
     name: str, folder: Path, judged: Evaluation, test: Views, validation: Part, params: Params, report: Report
 ) -> tuple[str, Mapping[str, float]]:
-    """The champion's metrics on the same test wafers, some of which it may have learnt from; InputError where it cannot read them."""
+    """The champion's metrics on the same test wafers, some of which it may have learnt from, with the interval of the candidate's lead.
+
+    InputError where it cannot read them.
+    """
     report(0, 0, "the champion on the same wafers")
     predictor = Predictor.load(folder, BATCH_SIZES)
     names = judged.taxonomy.names
@@ -168,7 +172,11 @@ def _champion(
     shares = np.array([[one.probabilities[c] for c in names] for one in scored])
     part = replace(judged.test, probabilities=shares, decisions=tuple(one.decision for one in scored), unknown=None, shown=None)
     theirs = evaluate(validation, part, judged.taxonomy, params.evaluate, np.random.default_rng(params.base.seed))
-    return name, theirs.metrics()
+    low, high = macro_f1_lead_interval(
+        part.truth, judged.labels, theirs.labels, part.group, names,
+        bootstrap=params.evaluate.bootstrap, rng=np.random.default_rng(params.base.seed),
+    )  # fmt: skip
+    return name, theirs.metrics() | {"macro_f1_lead_low": low, "macro_f1_lead_high": high}
 
 
 def _told(report: Report, what: str, done: int, total: int) -> None:

@@ -43,7 +43,8 @@ class Background:
     curves : what the history says, in words
     beside : plain classifiers judged on the same wafers (``beside.stand_beside``); none = no such table
     votes : the guard's test of the model (``augmentation.guard.votes``); None = no such table
-    baseline : metrics (as ``Evaluation.metrics``) to compare with, and its name; None = no such table
+    baseline : its name, and metrics (as ``Evaluation.metrics``) to compare with, with ``macro_f1_lead_low`` and ``_high``: the paired 95 %
+        interval of the candidate's lead, NaN from one lot; None = no such table
     lineage : name -> value: snapshot, code version, seed, library versions, who and when
     params : name -> value: what was set
     limits : further sentences on what the numbers cannot say

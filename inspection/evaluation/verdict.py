@@ -91,10 +91,10 @@ def _champion(evaluation: Evaluation, name: str, theirs: Mapping[str, float]) ->
         return Finding("note", "Champion", f"The same macro-F1 as {name} ({wording.score(theirs['macro_f1'])}).")
     way = "ahead of" if ahead > 0 else "behind"
     text = f"{wording.score(abs(ahead))} in macro-F1 {way} {name} ({wording.score(theirs['macro_f1'])})."
-    low, high = evaluation.label_interval
+    low, high = (theirs.get(f"macro_f1_lead_{end}", np.nan) for end in ("low", "high"))
     if not np.isfinite([low, high]).all():
         return Finding("note", "Champion", f"{text} With a single test lot nobody can say whether that is chance.")
-    if low <= theirs["macro_f1"] <= high:
-        text += " That is within this model's own interval: the two may be equal."
-        return Finding("note", "Champion", text)
-    return Finding("good" if ahead > 0 else "bad", "Champion", text)
+    between = wording.interval(low, high, shares=False)
+    if low <= 0 <= high:
+        return Finding("note", "Champion", f"{text} The lead on the same lots may be {between} (95 % interval): the two may be equal.")
+    return Finding("good" if ahead > 0 else "bad", "Champion", f"{text} The lead on the same lots is {between} (95 % interval).")

@@ -52,11 +52,16 @@ def test_an_equal_champion_is_neither_ahead_nor_behind():
 
 
 @pytest.mark.parametrize(("theirs", "way"), [(0.1, "ahead of"), (0.99, "behind")])
-def test_a_single_lot_makes_no_champion_better_or_worse(theirs, way):
-    many, one = (finding(mistaken(lots), "Champion", ("champion 3", {"macro_f1": theirs})) for lots in (4, 1))
-    assert many.mark == ("good" if way == "ahead of" else "bad")
-    assert one.mark == "note"
-    assert way in one.text
+def test_a_champion_is_better_or_worse_only_where_the_lead_on_the_same_lots_says_so(theirs, way):
+    sign = 1 if way == "ahead of" else -1
+    evaluation = mistaken()
+    clear, open_, one_lot = (
+        finding(evaluation, "Champion", ("champion 3", {"macro_f1": theirs, "macro_f1_lead_low": low, "macro_f1_lead_high": high}))
+        for low, high in (sorted((sign * 0.01, sign * 0.2)), (-0.01, 0.02), (np.nan, np.nan))
+    )
+    assert clear.mark == ("good" if way == "ahead of" else "bad")
+    assert [open_.mark, one_lot.mark] == ["note", "note"]
+    assert all(way in found.text for found in (clear, open_, one_lot))
 
 
 def test_no_class_is_hardest_where_every_class_is_told_apart():
