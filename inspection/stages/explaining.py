@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InputError, InputNotFoundError, bounded
-from inspection.stages.place import open_store, require_workspace, silent
+from inspection.stages.place import open_store, require_output, require_workspace, silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,7 @@ def explain(
         network without places. ``png``: the picture of it that was asked for, None where there is nothing to show.
     """
     require_workspace(workspace)
+    require_output(png)
     from inspection.inference.shards import ShardReader
     from inspection.scoring.predictor import Predictor
 
@@ -104,6 +105,7 @@ def _called(predictor: Predictor, seen: Seen) -> list[dict[str, str]]:
 
 def _where(predictor: Predictor, found: InspectionMap, k: int, png: Path | None) -> dict[str, Any]:
     """The regions where class ``k`` is seen, and their picture."""
+    from inspection.aside import write_bytes
     from inspection.evaluation.regions import LEVEL, defects_in, dies_of, find_regions
     from inspection.views.overlay import draw_heat
     from inspection.views.picture import describe, to_png
@@ -122,7 +124,7 @@ def _where(predictor: Predictor, found: InspectionMap, k: int, png: Path | None)
         rows.append({"share": region.share, **box_mm, "defects": int(inside.sum()), "dies": None if dies is None else dies.tolist()})
     if png is not None:
         title = f"{describe(found.info)} · where {one.name} is seen"
-        png.write_bytes(to_png(draw_heat(found, heat.values, heat.window, level=LEVEL, size_px=PICTURE_PX, title=title)))
+        write_bytes(png, to_png(draw_heat(found, heat.values, heat.window, level=LEVEL, size_px=PICTURE_PX, title=title)))
     return {"where": rows, "png": None if png is None else str(png)}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import BundleError, FormatError, InputError, InputNotFoundError
-from inspection.stages.place import open_store, require_workspace, silent
+from inspection.stages.place import open_store, require_output, require_workspace, silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +77,7 @@ def similar(
         The model was trained before models kept their labelled wafers.
     """
     require_workspace(workspace)
+    require_output(png)
     if not 1 <= k <= 1_000:
         raise InputError(f"Cannot look for {k} wafers: expected 1 to 1000. Give another -k.")
 
@@ -182,6 +183,7 @@ def _neighbour(
 
 def _draw(png: Path, workspace: Workspace, asked: InspectionMap, decision: str, neighbours: Sequence[Mapping[str, Any]]) -> int:
     """Write the contact sheet; returns how many neighbours are not on it, as their maps are not in this workspace."""
+    from inspection.aside import write_bytes
     from inspection.inference.shards import ShardReader
     from inspection.views.picture import contact_sheet, describe, to_png
 
@@ -195,6 +197,5 @@ def _draw(png: Path, workspace: Workspace, asked: InspectionMap, decision: str, 
             continue
         maps.append(found)
         titles.append(f"{one['rank']}: {describe(found.info, one['class'])} · {one['distance']:.3f}")
-    png.parent.mkdir(parents=True, exist_ok=True)
-    png.write_bytes(to_png(contact_sheet(maps, titles, columns=SHEET_COLUMNS, size_px=SHEET_PX)))
+    write_bytes(png, to_png(contact_sheet(maps, titles, columns=SHEET_COLUMNS, size_px=SHEET_PX)))
     return len(missing)
