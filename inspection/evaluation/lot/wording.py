@@ -24,10 +24,10 @@ def count(n: int, one: str, many: str | None = None) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """A p-value to two digits; an en dash where there is none."""
+    """A p-value, never rounded to a limit that it does not keep (0.0503 is not 0.05); an en dash where there is none."""
     if p is None:
         return "–"
-    return "<0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
+    return "<0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
 
 
 def number(value: float | None) -> str:
