@@ -9,9 +9,9 @@ For every signature on the lot and every factor the wafers are counted in a tabl
 Wafers of one lot were often struck together, and then any tool that this lot ran on seems guilty. So a second test leaves the lots as they
 are: the signature is dealt out anew among the wafers of each lot (as in Cochran, 1954, and Mantel and Haenszel, 1959: strata are lots);
 where no affected lot ran on two values of the factor, the values are dealt out among the lots. A link must pass both, so the larger of the
-two p-values is its own (R. L. Berger, Technometrics 24, 1982), and Benjamini and Hochberg (1995) adjust that for all tests of the page: of the
-links named, at most one in twenty is expected to be false even where signatures come lot by lot. The wafers that carry it must come from
-three lots or more.
+two p-values is its own (R. L. Berger, Technometrics 24, 1982), and Benjamini and Hochberg (1995) adjust that for all tests of the page: of
+the links named, at most one in twenty is expected to be false even where signatures come lot by lot. The wafers that carry it must come
+from three lots or more.
 """
 
 from __future__ import annotations

@@ -132,10 +132,16 @@ def _signatures(view: LotView) -> list[str]:
 
 
 def _links(links: Sequence[Link]) -> list[str]:
-    found = [f"{one.signature} {link(one)} ({one.factor})." for one in links if one.verdict == "goes with"]
-    return found or (
-        ["No signature of this lot goes with one tool, chamber, slot or recipe."] if any(one.q is not None for one in links) else []
-    )
+    said = [f"{one.signature} {link(one)} ({one.factor})." for one in links if one.verdict == "goes with"]
+    tested = {one.signature for one in links if one.q is not None}
+    if tested and not said:
+        said.append(f"No link with a tool, chamber, slot or recipe was found for {bounded(sorted(tested))}.")
+    untold = sorted({one.signature for one in links} - tested)
+    if untold:
+        said.append(
+            f"Whether {bounded(untold)} {'goes' if len(untold) == 1 else 'go'} with a tool, chamber, slot or recipe cannot be told."
+        )
+    return said
 
 
 def _zone(result: ZoneResult) -> str:
