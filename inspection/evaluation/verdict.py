@@ -89,6 +89,8 @@ def _champion(evaluation: Evaluation, name: str, theirs: Mapping[str, float]) ->
     ahead = evaluation.by_label.macro_f1 - theirs["macro_f1"]
     way = "ahead of" if ahead >= 0 else "behind"
     text = f"{wording.score(abs(ahead))} in macro-F1 {way} {name} ({wording.score(theirs['macro_f1'])})."
+    if wording.score(abs(ahead)) == wording.score(0.0):
+        text = f"The macro-F1 is that of {name} ({wording.score(theirs['macro_f1'])})."
     low, high = evaluation.label_interval
     if low <= theirs["macro_f1"] <= high:
         text += " That is within this model's own interval: the two may be equal."
