@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InputError, InputNotFoundError, bounded
+from inspection.stages.lot_rows import known_wafers
 from inspection.stages.place import open_store, require_output, require_workspace, silent
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ def _wafer(store: Store, layer: str | None, **named: Any) -> Any:
     what = f"wafer {named['wafer']} of lot {named['lot']}" if named["lot"] else f"wafer {named['index']} of {named['source']}"
     with store.read() as connection:
         rows = inspections_of(connection, **named)
+        there = "" if rows else known_wafers(connection, named["lot"]) if named["lot"] else "`inspection history LOT WAFER` shows sources"
     if not rows:
-        raise InputNotFoundError(f"No {what}: expected one that was ingested and is valid. `inspection status` counts what there is.")
+        raise InputNotFoundError(f"No {what}: expected one that was ingested and is valid, got none; {there}. Check the name.")
     layers = sorted({row["layer"] or "" for row in rows})
     if layer is None and len(layers) > 1:
         raise InputError(f"There are several layers of {what}: expected --layer, one of {bounded(layers)}, got none.")

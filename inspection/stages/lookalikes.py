@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import BundleError, FormatError, InputError, InputNotFoundError
+from inspection.stages.lot_rows import known_wafers
 from inspection.stages.place import open_store, require_output, require_workspace, silent
 
 if TYPE_CHECKING:
@@ -156,10 +157,11 @@ def _of_store(store: Store, workspace: Workspace, lot: str, wafer: str, layer: s
 
     with store.read() as connection:
         rows = calls(connection, Selection((lot,), wafer, layer))
+        there = "" if rows else known_wafers(connection, lot)
     if not rows:
         raise InputNotFoundError(
-            f"No such wafer: expected an ingested wafer {wafer!r} of lot {lot!r}{f' on layer {layer!r}' if layer else ''}, got none. "
-            "`inspection history LOT WAFER` lists the inspections of one; a file is named alone: `inspection similar FILE`."
+            f"No such wafer: expected an ingested wafer {wafer!r} of lot {lot!r}{f' on layer {layer!r}' if layer else ''}, got none; "
+            f"{there}. `inspection history LOT WAFER` lists the inspections of one; a file is named alone: `inspection similar FILE`."
         )
     row = max(rows, key=lambda r: r["inspected_at"] or datetime.min)  # noqa: DTZ901 - naive UTC, as the store keeps it
     (source,) = ShardReader(workspace.canonical).sources([dict(row)])
