@@ -27,6 +27,10 @@ DONE, FAILED, BAD_USAGE = 0, 1, 2
 LINE_EVERY_S = 5.0
 _TELLING = 10
 """So many, or so large a share of all, say how long the rest will take."""
+_CONTROLS = [c for c in (*range(32), *range(127, 160)) if chr(c) not in "\t\n"]
+_TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_SHOWN = {c: f"\\x{c:02x}" for c in _CONTROLS} | {c: f"\\u{c:04x}" for c in _TURNS}
+"""What moves a terminal's cursor, renames its window or turns its writing around: names come from files that anybody may have written."""
 stderr = Console(stderr=True, highlight=False)
 
 
@@ -95,7 +99,7 @@ def answer(result: dict[str, Any], *, as_json: bool, title: str) -> None:
         sys.stdout.write(json.dumps(result, default=str) + "\n")
         sys.stdout.flush()
         return
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(title=_title(title), show_header=False, title_justify="left")
     for key, value in result.items():
         table.add_row(key.replace("_", " "), Text(_plain(value), overflow="fold"))
     Console(highlight=False).print(table)
@@ -103,7 +107,7 @@ def answer(result: dict[str, Any], *, as_json: bool, title: str) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table on standard output."""
-    shown = Table(*columns, title=title, title_justify="left")
+    shown = Table(*columns, title=_title(title), title_justify="left")
     for row in rows:
         shown.add_row(*(Text(_plain(cell), overflow="fold") for cell in row))  # a name cut short cannot be looked for
     Console(highlight=False).print(shown)
@@ -111,7 +115,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
 
 def advise(text: str) -> None:
     """A line below a table: where to look further."""
-    Console(highlight=False).print(text, markup=False)
+    Console(highlight=False).print(text.translate(_SHOWN), markup=False)
+
+
+def _title(text: str) -> Text:
+    return Text(text.translate(_SHOWN), style="table.title")
 
 
 def _plain(value: Any) -> str:
@@ -122,7 +130,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         shown = [_plain(v) for v in value[:10]]
         return "\n".join(shown + ([f"and {len(value) - 10} more"] if len(value) > 10 else [])) or "-"
-    return "-" if value is None else str(value)
+    return "-" if value is None else str(value).translate(_SHOWN)
 
 
 def fail(error: BaseException, *, as_json: bool = False) -> NoReturn:
@@ -131,7 +139,7 @@ def fail(error: BaseException, *, as_json: bool = False) -> NoReturn:
     if as_json:
         refusal(error, code)
     stderr.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-    stderr.print(str(error), markup=False, soft_wrap=True)  # a log or a grep gets it whole, whatever the terminal's width
+    stderr.print(str(error).translate(_SHOWN), markup=False, soft_wrap=True)  # a log or a grep gets it whole, whatever the terminal's width
     sys.exit(code)
 
 

@@ -71,7 +71,8 @@ def _where(place: Place, wafers: Sequence[Signal]) -> str:
 
 
 def _odds(signature: str, wafers: Sequence[Signal], *, whole: bool) -> str:
-    mean = f"mean probability {fmean(sorted(s.probability for s in wafers)):.2f}"
+    share = fmean(sorted(s.probability for s in wafers))
+    mean = f"mean probability {'above 0.99' if 0.995 <= share < 1.0 else f'{share:.2f}'}"  # nothing is certain
     if not whole:
         mean += f" over the {len(wafers)} latest"
     if signature == UNKNOWN:

@@ -40,15 +40,36 @@ def lot(
 
 def _shown(result: dict[str, Any]) -> None:
     """The sentences of the page, the zones that stand out, and the links that were found."""
+    from inspection.evaluation.lot.wording import p_value
+
     for sentence in result["summary"]:
         console.advise(sentence)
     zones = [z for z in result["zones"] if z["stands_out"]]
     if zones:
-        rows = [[z["name"], z["defects"], z["ratio"], f"{z['low']:.3g} to {z['high']:.3g}", z["q"]] for z in zones]
+        rows = [[z["name"], z["defects"], z["ratio"], f"{z['low']:.3g} to {z['high']:.3g}", p_value(z["q"])] for z in zones]
         console.table("Zones that stand out", ("zone", "defects", "ratio", "95 % interval", "q"), rows)
     if result["links"]:
-        rows = [[link["signature"], link["factor"], link["finding"], link["q"], link["p_lots"]] for link in result["links"]]
-        console.table("What wafers with a signature share", ("signature", "by", "finding", "q", "p within lots"), rows)
+        console.table(
+            "What wafers with a signature share", ("signature", "by", "finding", "p", "p within lots", "q"), _links(result["links"])
+        )
+        console.advise(
+            "p within lots: the signature keeps to its lots. q: the larger of both, adjusted for all tests; a link has at most 0.05."
+        )
     for note in result["notes"]:
         console.advise(note)
     console.advise(f"The page: {result['page']}")
+
+
+def _links(links: list[dict[str, Any]]) -> list[list[str]]:
+    """One row per signature and factor; what is said of several factors alike, in one row."""
+    from inspection.evaluation.lot.commonality import FACTORS
+    from inspection.evaluation.lot.wording import p_value
+
+    rows: list[list[str]] = []
+    for link in links:
+        said = [link["finding"], *(p_value(link[key]) for key in ("p", "p_lots", "q"))]
+        if rows and link["p"] is None and rows[-1][0] == link["signature"] and rows[-1][2:] == said:
+            rows[-1][1] += f", {link['factor']}"
+        else:
+            rows.append([link["signature"], link["factor"], *said])
+    return [[name, "all four" if by.count(",") == len(FACTORS) - 1 else by, *rest] for name, by, *rest in rows]

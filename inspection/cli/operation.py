@@ -73,7 +73,13 @@ def alerts(
             console.answer(result, as_json=True, title="alerts")
         else:
             keys = ("id", "state", "severity", "signature", "lot", "layer", "wafers", "opened_at", "owner")
-            console.table("alerts", keys, [[a.get(k) for k in keys] for a in result["alerts"]])
+            rows = [{**a, "opened_at": _minute(a["opened_at"])} for a in result["alerts"]]
+            console.table("alerts (UTC)", [k.removesuffix("_at") for k in keys], [[a.get(k) for k in keys] for a in rows])
+
+
+def _minute(at: datetime | str) -> str:
+    """A time for a table: seconds and less tell nobody anything, and cost a narrow terminal five lines."""
+    return str(at)[:16].replace("T", " ")
 
 
 def explain(

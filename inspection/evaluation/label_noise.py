@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inspection.errors import InputError
+from inspection.formats.spreadsheet import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -158,7 +159,7 @@ def label_table(suspicions: Sequence[Suspicion], sources: Mapping[str, str], *, 
     """The suspicious labels as a label table (CSV text): correct the column ``label``, save it as ``labels.csv`` beside the files, ingest.
 
     ``label`` is the one given, so that a row nobody touched changes nothing; empty takes the label away. The further columns are for the
-    person who decides, and are not read.
+    person who decides, and are not read. No name starts a formula (``formats.spreadsheet``).
 
     Parameters
     ----------
@@ -181,6 +182,7 @@ def label_table(suspicions: Sequence[Suspicion], sources: Mapping[str, str], *, 
                 f"Cannot export a label: expected the name of the file of wafer {one.index} of {one.file_sha256}, got none. "
                 "Ingest the files of this snapshot into this workspace first."
             )
-        place = [sources[one.file_sha256], *([] if images else [one.index])]
-        writer.writerow([*place, one.given, one.suggested, f"{one.score:.4f}", f"{one.self_confidence:.4f}", one.file_sha256])
+        place = [as_text(sources[one.file_sha256]), *([] if images else [one.index])]
+        classes = as_text(one.given), as_text(one.suggested)
+        writer.writerow([*place, *classes, f"{one.score:.4f}", f"{one.self_confidence:.4f}", one.file_sha256])
     return text.getvalue()

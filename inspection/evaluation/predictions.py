@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from inspection.formats.spreadsheet import as_text
 from inspection.scoring.decision import BETWEEN
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ def table_of(parts: Mapping[str, tuple[Part, pd.DataFrame]], rule: DecisionRule)
 def confusion_table(matrix: Confusion) -> pd.DataFrame:
     """One row per cell: ``truth called count share low high``; ``share`` of the wafers of ``truth``, with its 95 % Wilson interval.
 
-    ``called`` may also be Unknown or Review. Of a class without wafers there is no share.
+    ``called`` may also be Unknown or Review. Of a class without wafers there is no share. Names are texts to a spreadsheet, too.
     """
     low, high = matrix.share_intervals
     columns = {
-        "truth": np.repeat(matrix.names, len(matrix.calls)),
-        "called": np.tile(matrix.calls, len(matrix.names)),
+        "truth": np.repeat([as_text(name) for name in matrix.names], len(matrix.calls)),
+        "called": np.tile([as_text(name) for name in matrix.calls], len(matrix.names)),
         "count": matrix.counts.ravel(),
         **{name: values.ravel() for name, values in (("share", matrix.shares), ("low", low), ("high", high))},
     }

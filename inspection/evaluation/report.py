@@ -16,6 +16,7 @@ import numpy as np
 from inspection.aside import write_bytes, write_text
 from inspection.errors import InputError, InputNotFoundError, bounded
 from inspection.evaluation import album, webpage
+from inspection.formats.spreadsheet import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -122,7 +123,7 @@ def write_report(
         drawn = figures[name]
         if drawn is not None:
             write_bytes(folder / f"{name}.png", drawn)
-    calls = [(names[t], d) for t, d in zip(evaluation.test.truth, evaluation.decisions, strict=True)]
+    calls = [(as_text(names[t]), as_text(d)) for t, d in zip(evaluation.test.truth, evaluation.decisions, strict=True)]
     _write_csv(folder / "plots" / "confusion.csv", ("actual", "predicted"), calls)
     _write_csv(folder / "plots" / "roc.csv", ("class", "fpr", "tpr", "threshold"), _roc_rows(evaluation))
     write_bytes(folder / "report.html", page.encode())
@@ -145,7 +146,7 @@ def _roc_rows(evaluation: Evaluation) -> Iterable[tuple[str, str, str, str]]:
         points = len(curve.threshold)
         for i in np.unique(np.linspace(0, points - 1, min(points, ROC_ROWS)).astype(int)):
             threshold = min(float(curve.threshold[i]), 1.0)  # the first is +inf: calls nothing
-            yield name, f"{curve.false_positive[i]:.6f}", f"{curve.true_positive[i]:.6f}", f"{threshold:.6f}"
+            yield as_text(name), f"{curve.false_positive[i]:.6f}", f"{curve.true_positive[i]:.6f}", f"{threshold:.6f}"
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -87,8 +87,8 @@ def _weakest(evaluation: Evaluation) -> list[Finding]:
 
 def _champion(evaluation: Evaluation, name: str, theirs: Mapping[str, float]) -> Finding:
     ahead = evaluation.by_label.macro_f1 - theirs["macro_f1"]
-    if ahead == 0:
-        return Finding("note", "Champion", f"The same macro-F1 as {name} ({wording.score(theirs['macro_f1'])}).")
+    if wording.score(abs(ahead)) == wording.score(0.0):
+        return Finding("note", "Champion", f"The macro-F1 is that of {name} ({wording.score(theirs['macro_f1'])}).")
     way = "ahead of" if ahead > 0 else "behind"
     text = f"{wording.score(abs(ahead))} in macro-F1 {way} {name} ({wording.score(theirs['macro_f1'])})."
     low, high = (theirs.get(f"macro_f1_lead_{end}", np.nan) for end in ("low", "high"))

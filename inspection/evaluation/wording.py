@@ -111,8 +111,8 @@ def _rate_card(name: str, rate: Rate, meaning: str, none: str) -> dict[str, str]
 
 
 def lead(value: float) -> str:
-    """A difference of scores with its sign."""
-    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+    """A difference of scores with its sign; what rounds to nothing has none."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}") if abs(value) >= 0.0005 else "0.000"
 
 
 def lead_interval(ends: tuple[float, float]) -> str:

@@ -11,6 +11,7 @@
 ``sidecar``       what the YAML sidecars of points and rasters share
 ``canonical``     our own Parquet shard of wafers of any source (``canonical_rows``)
 ``sidecar_yaml``  the text of a sidecar
+``spreadsheet``   names in our CSV files, so that a spreadsheet runs none of them as a formula
 ``sizes``         the limit every file is held against first
 ================  ==========================================================================================
 """

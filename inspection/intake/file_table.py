@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from inspection.errors import LabelError
 from inspection.formats.identity import LONGEST
+from inspection.formats.spreadsheet import from_text
 from inspection.wafer.taxonomy import REVIEW, UNKNOWN
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def rows_of(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
                 where = f"{path}, line {rows.line_num}"
                 if len(row) < len(header):
                     raise LabelError(f"Cannot read a label: expected {len(header)} columns, got {len(row)} ({where}). Correct the row.")
-                said = {name: cell.strip() for name, cell in zip(header, row, strict=False)}
+                said = {name: from_text(cell.strip()) for name, cell in zip(header, row, strict=False)}
                 said[FILE] = inside(said[FILE], where)
                 check_class(said[LABEL], where)
                 yield where, said

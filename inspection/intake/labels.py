@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from inspection.errors import InputNotFoundError, LabelError
+from inspection.formats.spreadsheet import from_text
 from inspection.intake import file_table
 from inspection.wafer.taxonomy import unknown_label
 
@@ -113,7 +114,7 @@ def read_labels(path: Path, known: Iterable[str]) -> Labels:
                 where = f"{path}, line {rows.line_num}"
                 if len(row) <= max(places):
                     raise LabelError(f"Cannot read a label: expected {len(header)} columns, got {len(row)} ({where}). Correct the row.")
-                first, second, label = (row[place].strip() for place in places)
+                first, second, label = (from_text(row[place].strip()) for place in places)
                 if label and label not in names:
                     raise unknown_label(label, names, where)
                 at = _source_key(first, second, where) if by_source else key(first, second)

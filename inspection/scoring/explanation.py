@@ -101,7 +101,7 @@ def _new_combination(bundle: Bundle, logits: NDArray[np.floating]) -> tuple[bool
 def _set(
     held: tuple[str, ...], shares: NDArray[np.floating], least: NDArray[np.floating], names: tuple[str, ...], label: str
 ) -> Step:  # fmt: skip
-    told = ", ".join(f"{n} {_share(shares[names.index(n)])} (from {_share(least[names.index(n)])})" for n in held)
+    told = ", ".join(f"{n} {_share(shares[names.index(n)])} (usual for it from {_share(least[names.index(n)])})" for n in held)
     if held == (label,):
         return Step("Which classes may it well be?", told, "one alone")
     limit = f"{label} {_share(shares[names.index(label)])}, usual for it from {_share(least[names.index(label)])}"
@@ -110,7 +110,8 @@ def _set(
 
 
 def _share(value: float) -> str:
-    """A share whose digits tell it from 0 and from 1: a class may be usual from 99.998 % on, and 99.99 % is too little."""
-    if 0.99 < value < 1:
-        return f"{value:.{2 - math.ceil(math.log10(100 * (1 - value)))}%}"
+    """A share that never claims to be all where it is not: near 1 with two digits of what is missing, so that 99.9888% < 99.9952%."""
+    missing = 1.0 - float(value)
+    if 0.0 < missing < 0.0005:
+        return f"{value:.{min(12, 1 - math.floor(math.log10(100 * missing)))}%}"
     return f"{value:.1%}" if value >= 0.0995 or value == 0 else f"{value:.2%}"

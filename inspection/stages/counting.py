@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inspection.errors import FormatError, InputError, InputNotFoundError, ParamsError, bounded
-from inspection.stages.place import open_store, require_input, require_workspace, silent
+from inspection.errors import InputError, ParamsError, bounded
+from inspection.stages.place import open_store, require_input, require_output, require_workspace, silent
 from inspection.stages.rasters import SUMMARY, pyramid
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ PICTURE_PX = 1_600
 """Longer side of the picture, at most."""
 WINDOWS_ACROSS = 4
 """Of a network without an exact form for images of any size: how many windows begin within one, along a side."""
-_COLUMNS = ("row", "col", "label")
 
 
 def count(
@@ -66,7 +64,10 @@ def count(
     """
     require_input(image)
     require_workspace(workspace)
+    require_output(out, png)
+    from inspection.aside import write_bytes
     from inspection.evaluation.counting import count_objects, read_pyramid
+    from inspection.evaluation.object_table import check_places, read_objects, write_objects
     from inspection.registry.promotion import resolve
     from inspection.scoring.bundle import read_bundle
 
@@ -75,7 +76,8 @@ def count(
     bundle = read_bundle(folder)
     names = bundle.taxonomy.names
     behind = _background(bundle, background)
-    known = None if truth is None else _read_truth(truth, [name for name in names if name != names[behind]])
+    kinds = [name for name in names if name != names[behind]]
+    known = None if truth is None else read_objects(truth, kinds)  # before the image is read: that may take long
     classifier, channels = _classifier(bundle, folder)
 
     def told(done: int, total: int) -> None:
@@ -88,11 +90,13 @@ def count(
             return np.repeat(read(row, col, rows, cols), channels, axis=-1)
 
         shape = source.shapes[0]
+        if known is not None:
+            check_places(known[0], shape, classifier.window_px / 2)
         found = count_objects(pixels, shape, classifier, names, background=behind, threshold=threshold, progress=told)
         if png is not None:
-            png.write_bytes(_picture(source, found, image.name))
+            write_bytes(png, _picture(source, found, image.name))
     if out is not None:
-        _write(out, found)
+        write_objects(out, found)
     return {
         "image": str(image),
         "pixels": list(shape),
@@ -147,36 +151,6 @@ def _opened(image: Path, workspace: Workspace, report: Report) -> Iterator[Pyram
         yield Pyramid(Path(aside) / "pyramid")
 
 
-def _read_truth(file: Path, names: list[str]) -> tuple[NDArray[np.float64], list[str]]:
-    """Centres (m, 2), row and column in pixels, and their classes."""
-    if not file.is_file():
-        raise InputNotFoundError(f"No such file: expected the true objects at {file}. Check the path.")
-    centres, labels = [], []
-    with file.open(newline="", encoding="utf-8") as opened:
-        rows = csv.DictReader(opened)
-        if not set(_COLUMNS) <= set(rows.fieldnames or ()):
-            raise FormatError(
-                "truth.columns", where=file.name, expected=",".join(_COLUMNS), got=",".join(rows.fieldnames or ()), action="Name them so.",
-            )  # fmt: skip
-        for row in rows:
-            try:
-                place = float(row["row"]), float(row["col"])
-            except (TypeError, ValueError) as error:
-                where = f"{file.name}, line {rows.line_num}"
-                raise FormatError("truth.number", where=where, expected="row and col in pixels", got=error, action="Mend it.") from error
-            if row["label"] not in names or not np.isfinite(place).all():
-                raise FormatError(
-                    "truth.label",
-                    where=f"{file.name}, line {rows.line_num}",
-                    expected=f"a finite place and one of {bounded(names)}",
-                    got=f"{place}, {row['label']!r}",
-                    action="Name the classes as the model does, and leave the background out.",
-                )
-            centres.append(place)
-            labels.append(row["label"])
-    return np.array(centres, np.float64).reshape(-1, 2), labels
-
-
 def _rows(found: Counted, known: tuple[NDArray[np.float64], list[str]] | None) -> list[dict[str, Any]]:
     from inspection.evaluation.counting import against_truth
 
@@ -189,16 +163,6 @@ def _rows(found: Counted, known: tuple[NDArray[np.float64], list[str]] | None) -
         {"class": e.name, "counted": e.counted, "true": e.true, "matched": e.matched, "error": None if np.isnan(e.error) else e.error}
         for e in errors
     ]
-
-
-def _write(out: Path, found: Counted) -> None:
-    from inspection.aside import write_text
-
-    rows = [
-        f"{row:g},{col:g},{found.names[k]},{score:.4f}"
-        for (row, col), k, score in zip(found.centres, found.classes, found.scores, strict=True)
-    ]
-    write_text(out, "\n".join((",".join((*_COLUMNS, "probability")), *rows)) + "\n")
 
 
 def _picture(source: Pyramid, found: Counted, title: str) -> bytes:

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import InputError, InputNotFoundError, bounded
-from inspection.stages.place import open_store, require_workspace, silent
+from inspection.stages.lot_rows import known_wafers
+from inspection.stages.place import open_store, require_output, require_workspace, silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,7 @@ def explain(
         network without places. ``png``: the picture of it that was asked for, None where there is nothing to show.
     """
     require_workspace(workspace)
+    require_output(png)
     from inspection.inference.shards import ShardReader
     from inspection.scoring.predictor import Predictor
 
@@ -77,8 +79,9 @@ def _wafer(store: Store, layer: str | None, **named: Any) -> Any:
     what = f"wafer {named['wafer']} of lot {named['lot']}" if named["lot"] else f"wafer {named['index']} of {named['source']}"
     with store.read() as connection:
         rows = inspections_of(connection, **named)
+        there = "" if rows else known_wafers(connection, named["lot"]) if named["lot"] else "`inspection history LOT WAFER` shows sources"
     if not rows:
-        raise InputNotFoundError(f"No {what}: expected one that was ingested and is valid. `inspection status` counts what there is.")
+        raise InputNotFoundError(f"No {what}: expected one that was ingested and is valid, got none; {there}. Check the name.")
     layers = sorted({row["layer"] or "" for row in rows})
     if layer is None and len(layers) > 1:
         raise InputError(f"There are several layers of {what}: expected --layer, one of {bounded(layers)}, got none.")
@@ -104,6 +107,7 @@ def _called(predictor: Predictor, seen: Seen) -> list[dict[str, str]]:
 
 def _where(predictor: Predictor, found: InspectionMap, k: int, png: Path | None) -> dict[str, Any]:
     """The regions where class ``k`` is seen, and their picture."""
+    from inspection.aside import write_bytes
     from inspection.evaluation.regions import LEVEL, defects_in, dies_of, find_regions
     from inspection.views.overlay import draw_heat
     from inspection.views.picture import describe, to_png
@@ -122,7 +126,7 @@ def _where(predictor: Predictor, found: InspectionMap, k: int, png: Path | None)
         rows.append({"share": region.share, **box_mm, "defects": int(inside.sum()), "dies": None if dies is None else dies.tolist()})
     if png is not None:
         title = f"{describe(found.info)} · where {one.name} is seen"
-        png.write_bytes(to_png(draw_heat(found, heat.values, heat.window, level=LEVEL, size_px=PICTURE_PX, title=title)))
+        write_bytes(png, to_png(draw_heat(found, heat.values, heat.window, level=LEVEL, size_px=PICTURE_PX, title=title)))
     return {"where": rows, "png": None if png is None else str(png)}
 
 

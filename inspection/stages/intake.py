@@ -196,16 +196,16 @@ def quarantine_release(
 def history(workspace: Workspace, _params: Params, lot: str, wafer: str, *, report: Report = silent) -> dict[str, Any]:
     """All inspections of one wafer: its layers, its re-inspections, and the versions that newer ones superseded."""
     from inspection.errors import InputNotFoundError
+    from inspection.stages.lot_rows import known_wafers
     from inspection.store.supersession import inspections
 
     report(0, 0, "")
     require_workspace(workspace)
     with open_store(workspace) as store, store.read() as connection:
         rows = [dict(row) for row in inspections(connection, lot, wafer)]
+        there = "" if rows else known_wafers(connection, lot)
     if not rows:
-        raise InputNotFoundError(
-            f"No wafer {wafer} of lot {lot}: expected one that was ingested. Check both names, `inspection status` counts."
-        )
+        raise InputNotFoundError(f"No wafer {wafer} of lot {lot}: expected one that was ingested, got none; {there}. Check both names.")
     return {"lot": lot, "wafer": wafer, "inspections": rows}
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import BundleError, FormatError, InputError, InputNotFoundError
-from inspection.stages.place import open_store, require_workspace, silent
+from inspection.stages.lot_rows import known_wafers
+from inspection.stages.place import open_store, require_output, require_workspace, silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +78,7 @@ def similar(
         The model was trained before models kept their labelled wafers.
     """
     require_workspace(workspace)
+    require_output(png)
     if not 1 <= k <= 1_000:
         raise InputError(f"Cannot look for {k} wafers: expected 1 to 1000. Give another -k.")
 
@@ -155,10 +157,11 @@ def _of_store(store: Store, workspace: Workspace, lot: str, wafer: str, layer: s
 
     with store.read() as connection:
         rows = calls(connection, Selection((lot,), wafer, layer))
+        there = "" if rows else known_wafers(connection, lot)
     if not rows:
         raise InputNotFoundError(
-            f"No such wafer: expected an ingested wafer {wafer!r} of lot {lot!r}{f' on layer {layer!r}' if layer else ''}, got none. "
-            "`inspection history LOT WAFER` lists the inspections of one; a file is named alone: `inspection similar FILE`."
+            f"No such wafer: expected an ingested wafer {wafer!r} of lot {lot!r}{f' on layer {layer!r}' if layer else ''}, got none; "
+            f"{there}. `inspection history LOT WAFER` lists the inspections of one; a file is named alone: `inspection similar FILE`."
         )
     row = max(rows, key=lambda r: r["inspected_at"] or datetime.min)  # noqa: DTZ901 - naive UTC, as the store keeps it
     (source,) = ShardReader(workspace.canonical).sources([dict(row)])
@@ -182,6 +185,7 @@ def _neighbour(
 
 def _draw(png: Path, workspace: Workspace, asked: InspectionMap, decision: str, neighbours: Sequence[Mapping[str, Any]]) -> int:
     """Write the contact sheet; returns how many neighbours are not on it, as their maps are not in this workspace."""
+    from inspection.aside import write_bytes
     from inspection.inference.shards import ShardReader
     from inspection.views.picture import contact_sheet, describe, to_png
 
@@ -195,6 +199,5 @@ def _draw(png: Path, workspace: Workspace, asked: InspectionMap, decision: str, 
             continue
         maps.append(found)
         titles.append(f"{one['rank']}: {describe(found.info, one['class'])} · {one['distance']:.3f}")
-    png.parent.mkdir(parents=True, exist_ok=True)
-    png.write_bytes(to_png(contact_sheet(maps, titles, columns=SHEET_COLUMNS, size_px=SHEET_PX)))
+    write_bytes(png, to_png(contact_sheet(maps, titles, columns=SHEET_COLUMNS, size_px=SHEET_PX)))
     return len(missing)

@@ -78,18 +78,30 @@ def _of_layer(name: str, rows: list[Row], layer: str | None) -> list[Row]:
     return kept
 
 
+def known_wafers(connection: Any, lot: str) -> str:
+    """Which wafers a lot has, for whoever named one that it has not; of a lot that is not there, those like it."""
+    from inspection.store.calls import Selection, calls
+
+    names = sorted({row["wafer"] for row in calls(connection, Selection((lot,)))}) if lot else []
+    return f"lot {lot} has {bounded(names, 30)}" if names else f"there is no lot {lot!r}: {_near_lots(connection, lot)}"
+
+
 def _unknown_lot(connection: Any, name: str) -> InputNotFoundError:
+    return InputNotFoundError(
+        f"No lot {name!r}: expected one with valid wafers, got none; {_near_lots(connection, name)}. "
+        "Check the name, or ingest the lot first."
+    )
+
+
+def _near_lots(connection: Any, name: str) -> str:
     from inspection.store.lots import lot_names
 
     names = lot_names(connection)
     lower = {n.lower(): n for n in names}
     near = [lower[n] for n in get_close_matches(name.lower(), list(lower), n=_NEAR, cutoff=0.5)]
     near = near or [n for n in names if name and (name.lower() in n.lower() or n.lower() in name.lower())][:_NEAR]
-    said = (
+    return (
         f"near it are {bounded(near)}" if near else f"the store has {bounded(names, _NEAR)}" if names else "the store has no named lot yet"
-    )
-    return InputNotFoundError(
-        f"No lot {name!r}: expected one with valid wafers, got none; {said}. Check the name, or ingest the lot first."
     )
 
 

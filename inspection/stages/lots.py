@@ -7,9 +7,9 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from inspection.errors import InputError, bounded
+from inspection.errors import bounded
 from inspection.stages.lot_rows import LotRows
-from inspection.stages.place import open_store, require_workspace, silent, told
+from inspection.stages.place import open_store, require_output, require_workspace, silent, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,8 +66,7 @@ def lot(
 
     require_workspace(workspace)
     zones.zones(reticle)
-    if out is not None and out.is_dir():
-        raise InputError(f"Cannot write the page: expected a file at {out}, got a folder. Name a file, such as {out / 'lot.html'}.")
+    require_output(out)
     with open_store(workspace) as store, store.read() as connection:
         found = LotRows.of(connection, lot_name, layer, most_earlier)
     reader = ShardReader(workspace.canonical)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection import params as parameters
 from inspection.dataset.project import Project
-from inspection.errors import InputNotFoundError
+from inspection.errors import InputError, InputNotFoundError
 from inspection.settings import Settings, Workspace
 
 if TYPE_CHECKING:
@@ -95,6 +96,20 @@ def require_input(source: Path | str) -> None:
         raise InputNotFoundError(f"No such input: expected a file or folder at {path}, got nothing. {advice}.")
     if path.is_dir() and not any(p.is_file() for p in path.rglob("*")):
         raise InputNotFoundError(f"Nothing to read: expected defect maps in {path}, got an empty folder. Check the path.")
+
+
+def require_output(*files: Path | None) -> None:
+    """Refuse, before any work is done, a file that cannot be written; its folder is made. None stands for no file."""
+    for file in files:
+        if file is None:
+            continue
+        if file.is_dir():
+            raise InputError(f"Cannot write there: expected a file at {file}, got a folder. Name a file in it.")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(file.parent, os.W_OK):
+            raise InputError(
+                f"Cannot write {file}: expected a folder that this user may write to, got one that is read-only. Name another."
+            )
 
 
 def told(report: Report, what: str, done: int, total: int) -> None:

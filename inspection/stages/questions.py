@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspection.errors import FormatError, InputNotFoundError, PhysicsError
 from inspection.settings import Workspace
-from inspection.stages.place import open_store, params_of, require_input, require_workspace, silent
+from inspection.stages.place import open_store, params_of, require_input, require_output, require_workspace, silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,12 +37,14 @@ def classify(
 
 def show_file(file: Path, workspace: Path, *, png: Path | None = None, index: int = 0) -> dict[str, Any]:
     """What ``file`` holds, in the wafer frame; with ``png``, a picture of its wafer number ``index``."""
+    from inspection.aside import write_bytes
     from inspection.formats import table
     from inspection.views.picture import describe, draw, to_png
     from inspection.wafer.facts import facts_of
 
     if not file.exists():
         raise InputNotFoundError(f"No such file: expected a defect map at {file}. Check the path.")
+    require_output(png)
     limits = params_of(Workspace(workspace)).ingest
     try:
         wafers = list(table.read(file, limits))
@@ -53,7 +55,7 @@ def show_file(file: Path, workspace: Path, *, png: Path | None = None, index: in
     odd = [_noted(wafer, params_of(Workspace(workspace)).validate_) for wafer in wafers]
     if png is not None:
         shown = wafers[index].map
-        png.write_bytes(to_png(draw(shown, 800, describe(shown.info))))
+        write_bytes(png, to_png(draw(shown, 800, describe(shown.info))))
     facts = [{**facts_of(wafer.map), "notes": notes} for wafer, notes in zip(wafers, odd, strict=True)]
     return {"format": table.recognise(file).name, "wafers": facts}
 

@@ -135,6 +135,8 @@ def test_the_summary_says_what_the_wafers_share_and_what_the_others_do_not():
     (event,) = find_events(bad + good, PARAMS)
     assert "Grid (medium) on 3 of 9 wafers" in event.summary
     assert "Mean probability 0.80." in event.summary
+    (sure,) = find_events([signal(f"W{n:02}", index=n, probability=0.99999) for n in range(3)], PARAMS)
+    assert "Mean probability above 0.99." in sure.summary
     assert "Wafers: W00, W01, W02." in event.summary
     assert "All affected wafers ran on chamber B, as did 2 of the 6 others." in event.summary
     assert "tool T1, as did all others." in event.summary

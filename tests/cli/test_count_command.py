@@ -124,6 +124,20 @@ def test_what_cannot_be_counted_is_refused_with_advice(tmp_path: Path, network: 
             count(place, truth=tmp_path / "truth.csv")
 
 
+def test_a_truth_of_another_image_or_a_place_that_cannot_be_written_is_refused_before_the_image_is_slid_over(
+    tmp_path: Path, place: Workspace
+) -> None:
+    (tmp_path / "truth.csv").write_text("row,col,label\n1,900,dot\n")
+    with pytest.raises(FormatError, match=r"truth\.place.*260 rows x 340 columns.*col 900"):
+        count(place, truth=tmp_path / "truth.csv")
+    for named in ("out", "png"):
+        with pytest.raises(InputError, match="got a folder"):
+            count(place, **{named: tmp_path})
+    count(place, out=tmp_path / "new" / "objects.csv", png=tmp_path / "other" / "objects.png")  # folders are made
+    assert (tmp_path / "new" / "objects.csv").is_file()
+    assert (tmp_path / "other" / "objects.png").is_file()
+
+
 def test_the_command_prints_a_table_and_json(place: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     from inspection.cli.entry import app
 

@@ -107,6 +107,14 @@ def test_a_lot_that_is_not_there_is_refused_with_those_that_are_like_it(workspac
         drawn(workspace, "nothing like them")
 
 
+def test_whoever_names_a_wafer_that_is_not_there_is_told_which_are(workspace: Workspace) -> None:
+    for ask in (stages.history, stages.explain):
+        with pytest.raises(InputNotFoundError, match=r"No wafer 999 of lot L1: .*lot L1 has .+\. Check"):
+            ask(workspace, params_of(workspace), lot="L1", wafer="999")
+    with pytest.raises(InputNotFoundError, match="there is no lot 'l1x': near it are"):
+        stages.history(workspace, params_of(workspace), "l1x", "1")
+
+
 def test_a_lot_named_after_a_path_stays_in_its_folder_and_the_store_as_it_is(workspace: Workspace) -> None:
     def content() -> list:
         with open_store(workspace) as store, store.read() as connection:

@@ -1,3 +1,6 @@
+import re
+from importlib import resources
+
 import numpy as np
 import pytest
 
@@ -27,6 +30,21 @@ def test_cells_hold_every_wafer_once_and_say_so(evaluation):
             assert (one.shade == 0) == (one.count == 0)
             assert one.shade <= SHADES
     assert table[0][1].words.startswith(f"{table[0][1].count} of {evaluation.by_decision.support[0]} Donut wafers were called Normal: ")
+
+
+def contrast(one, other):
+    """Of two colours #rrggbb or #rgb, by WCAG 2."""
+    wide = [c if len(c) == 6 else "".join(2 * x for x in c) for c in (one.strip("#"), other.strip("#"))]
+    shares = np.array([[int(c[i : i + 2], 16) / 255 for i in (0, 2, 4)] for c in wide])
+    light = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
+    return (light.max() + 0.05) / (light.min() + 0.05)
+
+
+def test_the_number_in_a_cell_of_any_shade_can_be_read():
+    style = resources.files("inspection.evaluation").joinpath("page/page.css").read_text(encoding="utf-8")
+    shades = re.findall(r"\.s(\d+) \{ background: (#\w+); color: (#\w+); \}", style)
+    assert [int(k) for k, *_ in shades] == list(range(1, SHADES + 1))
+    assert min(contrast(paper, ink) for _, paper, ink in shades) >= 4.5
 
 
 def cell_of(evaluation, position):

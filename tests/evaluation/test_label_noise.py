@@ -183,6 +183,19 @@ def test_a_table_of_images_names_files_and_may_name_any_class(tmp_path):
     assert dict(read_labels(path, ()).entries) == {('a "b", c/2.png', "0"): "b"}
 
 
+def test_names_that_a_spreadsheet_would_run_are_texts_in_the_table_and_read_back_as_they_were(tmp_path):
+    found = find_suspicious(
+        np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9]]), Taxonomy((WaferClass("@a"), WaferClass("=1+1"))),
+        ["f1", "f2", "f3"], [0, 0, 0],
+    )  # fmt: skip
+    path = tmp_path / "labels.csv"
+    path.write_text(label_table(found.suspicions, {"f2": "-2+3.png"}, images=True), encoding="utf-8")
+    with path.open(newline="") as stream:
+        cells = next(csv.DictReader(stream))
+    assert [cells[name][0] for name in ("file", "label", "suggested")] == ["'"] * 3
+    assert dict(read_labels(path, ()).entries) == {("-2+3.png", "0"): "=1+1"}
+
+
 def test_a_wafer_whose_file_has_no_name_is_refused():
     truth, p = draw(200, 1, 3.0)
     with pytest.raises(InputError, match="Ingest the files"):

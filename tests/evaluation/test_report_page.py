@@ -3,6 +3,7 @@ import csv
 import hashlib
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from inspection.augmentation.guard.verdict import Interval
 from inspection.augmentation.guard.votes import ClassVotes, Votes
 from inspection.errors import InputError, InputNotFoundError
+from inspection.evaluation import wording
 from inspection.evaluation.beside import Source, stand_beside
 from inspection.evaluation.evaluation import Part, evaluate
 from inspection.evaluation.report import Background, write_report
@@ -157,6 +159,19 @@ def test_the_verdict_comes_first_and_in_words(tmp_path, evaluation):
     ]
     places = [page.text.index(one) for one in words]
     assert places == sorted(places)
+
+
+def test_a_difference_that_rounds_to_nothing_is_neither_ahead_nor_worse():
+    assert [wording.lead(x) for x in (0.0004, -0.0004, 0.0, -0.0006)] == ["0.000", "0.000", "0.000", "\N{MINUS SIGN}0.001"]
+
+
+def test_a_champion_that_is_as_good_is_neither_better_nor_worse(tmp_path, evaluation):
+    same = {key: value - 0.0001 for key, value in evaluation.metrics().items()}
+    page = Page(write_report(tmp_path, evaluation, replace(BACKGROUND, baseline=("champion 7", same))).read_text(encoding="utf-8"))
+    assert "The macro-F1 is that of champion 7" in page.text
+    table = page.text[page.text.index("Against champion 7") :][:600]
+    assert "better" not in table
+    assert "worse" not in table
 
 
 @pytest.mark.slow

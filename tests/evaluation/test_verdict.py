@@ -48,7 +48,7 @@ def test_an_equal_champion_is_neither_ahead_nor_behind():
     evaluation = mistaken()
     found = finding(evaluation, "Champion", ("champion 3", {"macro_f1": evaluation.by_label.macro_f1}))
     assert found.mark == "note"
-    assert found.text.startswith("The same macro-F1 as champion 3")
+    assert found.text.startswith("The macro-F1 is that of champion 3")
 
 
 @pytest.mark.parametrize(("theirs", "way"), [(0.1, "ahead of"), (0.99, "behind")])

@@ -87,3 +87,10 @@ def test_what_a_bundle_does_not_have_is_not_asked(gone):
         gone, "Is the first look sure?"
     )
     assert question not in plain
+
+
+def test_a_share_near_one_is_not_said_to_be_all_and_tells_apart_what_is_compared():
+    found = told(bundle(least=np.array([0.2, 0.99999, 0.1])), [0.0, 12.0, 0.0])["Which classes may it well be?"].found
+    assert found.count("100.0%") == 0
+    have, need = (float(share.split()[-1].rstrip("%,")) for share in found.split("%")[:2])
+    assert have < need < 100.0

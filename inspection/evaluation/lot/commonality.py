@@ -5,12 +5,13 @@ For every signature on the lot and every factor the wafers are counted in a tabl
 * Two values of the factor: Fisher's exact test (R. A. Fisher, "Statistical Methods for Research Workers", 5th ed. 1934, par. 21.02).
 * More: Pearson's chi-square test; where a cell's expected count is below 5 (W. G. Cochran, Biometrics 10, 1954), the same statistic against
   tables drawn at random with the same margins.
-* Benjamini and Hochberg (1995) over all tests of the page.
 
 Wafers of one lot were often struck together, and then any tool that this lot ran on seems guilty. So a second test leaves the lots as they
 are: the signature is dealt out anew among the wafers of each lot (as in Cochran, 1954, and Mantel and Haenszel, 1959: strata are lots);
-where no affected lot ran on two values of the factor, the values are dealt out among the lots. A link is named only where both tests find
-it, and where the wafers that carry it come from three lots or more.
+where no affected lot ran on two values of the factor, the values are dealt out among the lots. A link must pass both, so the larger of the
+two p-values is its own (R. L. Berger, Technometrics 24, 1982), and Benjamini and Hochberg (1995) adjust that for all tests of the page: of
+the links named, at most one in twenty is expected to be false even where signatures come lot by lot. The wafers that carry it must come
+from three lots or more.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ LEAST_LOTS = 3
 LEAST_EXPECTED = 5.0
 DRAWS = 9_999
 """Random tables per test: p-values down to 1e-4."""
-FALSE_DISCOVERIES = LEVEL = 0.05
+FALSE_DISCOVERIES = 0.05
 HIGH_COUNT = "High defect count"
 FACTORS = ("tool", "chamber", "slot", "recipe")
 
@@ -68,7 +69,7 @@ class Link:
     value_wafers, value_affected, value_lots : int
         Its wafers, those with the signature, and the lots of these.
     p, q, p_lots : float or None
-        By wafers, adjusted for all tests, and with the lots left as they are.
+        By wafers; the larger of ``p`` and ``p_lots``, adjusted for all tests; and with the lots left as they are.
     method : str
         ``Fisher``, ``chi-square`` or ``random tables``.
     """
@@ -222,16 +223,15 @@ def _judged(links: list[Link]) -> list[Link]:
     tested = [i for i, link in enumerate(links) if link.p is not None]
     if not tested:
         return links
-    adjusted = false_discovery_control([links[i].p for i in tested])
+    by_wafers = false_discovery_control([links[i].p for i in tested])
+    by_both = false_discovery_control([max(links[i].p or 0.0, links[i].p_lots or 0.0) for i in tested])
     out = list(links)
-    for i, q in zip(tested, adjusted, strict=True):
-        out[i] = replace(links[i], q=float(q), verdict=_verdict(links[i], float(q)))
+    for i, wafers, both in zip(tested, by_wafers, by_both, strict=True):
+        out[i] = replace(links[i], q=float(both), verdict=_verdict(links[i], float(wafers), float(both)))
     return out
 
 
-def _verdict(link: Link, q: float) -> Verdict:
+def _verdict(link: Link, q_wafers: float, q: float) -> Verdict:
     if q > FALSE_DISCOVERIES:
-        return "no link"
-    if link.p_lots is None or link.p_lots > LEVEL:
-        return "lots alone"
+        return "no link" if q_wafers > FALSE_DISCOVERIES else "lots alone"
     return "goes with" if link.value_lots >= LEAST_LOTS else "inconclusive"

@@ -24,10 +24,10 @@ def count(n: int, one: str, many: str | None = None) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """A p-value to two digits; an en dash where there is none."""
+    """A p-value, never rounded to a limit that it does not keep (0.0503 is not 0.05); an en dash where there is none."""
     if p is None:
         return "–"
-    return "<0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
+    return "<0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
 
 
 def number(value: float | None) -> str:
@@ -132,10 +132,16 @@ def _signatures(view: LotView) -> list[str]:
 
 
 def _links(links: Sequence[Link]) -> list[str]:
-    found = [f"{one.signature} {link(one)} ({one.factor})." for one in links if one.verdict == "goes with"]
-    return found or (
-        ["No signature of this lot goes with one tool, chamber, slot or recipe."] if any(one.q is not None for one in links) else []
-    )
+    said = [f"{one.signature} {link(one)} ({one.factor})." for one in links if one.verdict == "goes with"]
+    tested = {one.signature for one in links if one.q is not None}
+    if tested and not said:
+        said.append(f"No link with a tool, chamber, slot or recipe was found for {bounded(sorted(tested))}.")
+    untold = sorted({one.signature for one in links} - tested)
+    if untold:
+        said.append(
+            f"Whether {bounded(untold)} {'goes' if len(untold) == 1 else 'go'} with a tool, chamber, slot or recipe cannot be told."
+        )
+    return said
 
 
 def _zone(result: ZoneResult) -> str:

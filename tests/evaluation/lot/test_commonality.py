@@ -6,9 +6,11 @@ from scipy import stats
 
 from inspection.evaluation.lot.commonality import (
     HIGH_COUNT,
+    Link,
     WaferRecord,
     _by_lots,
     _by_wafers,
+    _judged,
     commonality,
     high_counts,
     signatures,
@@ -48,7 +50,7 @@ def test_lots_that_were_struck_as_a_whole_do_not_make_their_tool_guilty():
     rng = np.random.default_rng(1)
     made = lots(rng, 8, lambda k, _t, _c, r: k in (3, 5, 7) and r.uniform() < 0.9, tool_of_lot=lambda k: TOOLS[k in (2, 3, 5, 7)])
     found = by_factor(commonality(made[-24:], made[:-24], ["Normal"], rng))
-    assert found["tool"].q < 1e-6, "wafer by wafer the tool looks guilty"
+    assert found["tool"].p < 1e-6, "wafer by wafer the tool looks guilty"
     assert found["tool"].verdict == "lots alone"
 
 
@@ -144,3 +146,14 @@ def test_a_healthy_lot_has_nothing_to_trace_and_the_same_seed_says_the_same():
     assert commonality(healthy, made, ["Normal"], np.random.default_rng(0)) == []
     first, again = (commonality(made[:24], made[24:], ["Normal"], np.random.default_rng(0)) for _ in range(2))
     assert first == again
+
+
+def test_links_that_only_wafers_show_are_adjusted_for_all_tests_too():
+    """Signatures come lot by lot and go with nothing: wafer by wafer all look guilty, and one in twenty by its lots, by chance."""
+    tests = 28
+    chance = [Link(f"s{k}", "tool", "inconclusive", value_lots=9, p=1e-6, p_lots=(k + 1) / (tests + 1)) for k in range(tests)]
+    assert {link.verdict for link in _judged(chance)} == {"lots alone"}
+    real = Link("Ring", "chamber", "inconclusive", value_lots=9, p=1e-6, p_lots=1e-4)
+    found = _judged([real, *chance])
+    assert [link.signature for link in found if link.verdict == "goes with"] == ["Ring"]
+    np.testing.assert_allclose([link.q for link in found], stats.false_discovery_control([link.p_lots for link in found]))
