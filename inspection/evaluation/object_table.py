@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inspection.aside import write_text
 from inspection.errors import FormatError, InputError, InputNotFoundError, bounded
-from inspection.formats.spreadsheet import as_text, from_text
+from inspection.formats.spreadsheet import as_text, from_text, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 COLUMNS = ("row", "col", "label")
 MOST_BYTES = 64 * 2**20
 """Of a table: more than two million objects."""
-_LONGEST_LINE = 2**16
 _SHOWN = 60
 
 
@@ -58,7 +57,7 @@ def read_objects(file: Path, names: Sequence[str]) -> tuple[NDArray[np.float64],
     centres, labels = [], []
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
-            rows = csv.DictReader(_short_lines(opened))
+            rows = csv.DictReader(lines_of(opened))
             _check_header(rows.fieldnames or (), file)
             for row in rows:
                 place, label = _object(row, f"{file.name}, line {rows.line_num}", names)
@@ -106,13 +105,6 @@ def _check_header(header: Sequence[str], file: Path) -> None:
         shown = bounded([name[:_SHOWN] for name in header]) or "an empty file"
         advice = "Name the columns so in the first line, with commas between them."
         raise FormatError("truth.columns", where=file.name, expected=",".join(COLUMNS), got=shown, action=advice)
-
-
-def _short_lines(opened: TextIO) -> Iterator[str]:
-    for line in opened:
-        if len(line) > _LONGEST_LINE:  # a million commas would be a million columns
-            raise csv.Error(f"a line of {len(line):,} characters")
-        yield line
 
 
 def _object(row: Mapping[str, Any], where: str, names: Sequence[str]) -> tuple[tuple[float, float], str]:

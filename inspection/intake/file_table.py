@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from inspection.errors import LabelError
 from inspection.formats.identity import LONGEST
-from inspection.formats.spreadsheet import from_text
+from inspection.formats.spreadsheet import from_text, lines_of
 from inspection.wafer.taxonomy import REVIEW, UNKNOWN
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def has_files(path: Path) -> bool:
     """Whether ``path`` is a table of files, by its first line; cheap, False for what is no text."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            return names_files(_lower(next(csv.reader(stream), [])))
+            return names_files(_lower(next(csv.reader(lines_of(stream)), [])))
     except (OSError, UnicodeDecodeError, csv.Error):
         return False
 
@@ -49,7 +49,7 @@ def rows_of(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.reader(stream)
+            rows = csv.reader(lines_of(stream))
             header = _lower(next(rows, []))
             for row in rows:
                 if not any(cell.strip() for cell in row):

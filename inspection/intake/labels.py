@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from inspection.errors import InputNotFoundError, LabelError
-from inspection.formats.spreadsheet import from_text
+from inspection.formats.spreadsheet import from_text, lines_of
 from inspection.intake import file_table
 from inspection.wafer.taxonomy import unknown_label
 
@@ -101,7 +101,7 @@ def read_labels(path: Path, known: Iterable[str]) -> Labels:
     entries: dict[Key, str | None] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.reader(stream)
+            rows = csv.reader(lines_of(stream))
             header = [column.strip().lower() for column in next(rows, [])]
             if file_table.names_files(header):
                 for where, said in file_table.rows_of(path):

@@ -85,6 +85,11 @@ def test_a_table_that_cannot_be_meant_is_refused_with_what_to_do(tmp_path, text,
         read_labels(table(tmp_path, text), KNOWN)
 
 
+def test_a_line_without_end_is_refused_and_not_read_whole(tmp_path):
+    with pytest.raises(LabelError, match="a line of more than"):
+        read_labels(table(tmp_path, "lot,wafer,label" + "," * 1_000_000), ["Donut"])
+
+
 def test_a_table_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "labels.csv").write_bytes(b"lot,wafer,label\nL\xff,1,Donut\n")
     with pytest.raises(LabelError, match="UTF-8"):
