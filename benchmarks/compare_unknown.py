@@ -149,7 +149,7 @@ def _judged(said: dict[str, NDArray[Any]], hidden: str, params: parameters.Param
         flags["or new combination"] = [own | (Reading(taxonomy, pairs[part][1]).insistence > limit) for own, part in served]
     temperature = fit_temperature(pairs["validation"][1], said["validation_truth"])
     shares = {part: softmax(logits, temperature) for part, (_, logits) in pairs.items()}
-    sure = fit_inclusion(shares["validation"], said["validation_truth"], params.evaluate.coverage)
+    sure = fit_inclusion(shares["validation"], said["validation_truth"], params.evaluate.coverage, params.evaluate.set_floor)
     rule = DecisionRule(taxonomy.names, np.zeros(len(taxonomy)), None if sure is None else sure.least)
     served = zip(flags.get("or new combination", flags[params.evaluate.unknown.detector]), ("test", "hidden"), strict=True)
     flags["or Review"] = [own | ~rule.sure(shares[part]) for own, part in served]

@@ -218,7 +218,7 @@ def evaluate(validation: Part, test: Part, taxonomy: Taxonomy, params: Evaluate,
         )
     normal = [c.normal for c in taxonomy.classes]
     thresholds = tune(validation.truth, validation.probabilities, params.min_positives, params.threshold, normal)
-    inclusion = fit_inclusion(validation.probabilities, validation.truth, params.coverage)
+    inclusion = fit_inclusion(validation.probabilities, validation.truth, params.coverage, params.set_floor)
     names = taxonomy.names
     rule = DecisionRule(names, thresholds.values, None if inclusion is None else inclusion.least)
     labels = tuple(names[k] for k in test.probabilities.argmax(axis=1))

@@ -38,7 +38,7 @@ def first_look(validation: Labelled, params: Evaluate, turns: int) -> FirstLook 
     """
     temperature = fit_temperature(validation.seen.first, validation.truth)
     probabilities = softmax(validation.seen.first, temperature)
-    inclusion = fit_inclusion(probabilities, validation.truth, params.coverage)
+    inclusion = fit_inclusion(probabilities, validation.truth, params.coverage, params.set_floor)
     if inclusion is None:
         return None
     rule = FirstLook(temperature, inclusion.least)

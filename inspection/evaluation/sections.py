@@ -40,13 +40,18 @@ def prediction_sets(evaluation: Evaluation) -> Section | None:
         f"{percent(wanted)} were promised, which {kept}.",
         text="Each wafer gets the set of classes that it may well be; a set of one class that is also the likeliest decides, any other "
         f"goes to a person. {percent(found.sizes[1] / n)} of the sets hold one class, {percent(found.sizes[0] / n)} none; the mean is "
-        f"{found.mean_size:.2f}. The promise is made to every class by itself, for wafers that come like those of the validation part.",
+        f"{found.mean_size:.2f}. The promise is made to every class by itself, for wafers that come like those of the validation part."
+        + _floored(inclusion.floor),
         columns=("class", "in its set", "95 % interval", "wafers", "belongs from", "threshold from"),
         rows=[
             (name, percent(rate.value), interval(*rate.interval, shares=True), rate.trials, _from(least), ("rare ones", "the class")[own])
             for name, rate, least, own in zip(evaluation.taxonomy.names, found.by_class, inclusion.least, inclusion.own, strict=True)
         ],
     )  # fmt: skip
+
+
+def _floored(floor: float) -> str:
+    return f" A class below {percent(floor)} is in no set: one whose label is often wrong would be in every one." if floor else ""
 
 
 def second_looks(evaluation: Evaluation, first: NDArray[np.floating], turns: int, names: Sequence[str]) -> Section | None:

@@ -39,8 +39,9 @@ class Evaluate(Section):
     """Calibration, prediction sets, thresholds, the detector of unknown patterns, and intervals.
 
     ``reference``: training wafers that the model keeps for look-alikes, and that its detector is fitted on. ``coverage``: share of each
-    class whose prediction set must hold it. ``test_time_augmentation``: wafers whose first look is not sure are scored in their other
-    turns, too, as many as keep the mean number of looks below ``looks``.
+    class whose prediction set must hold it; ``set_floor``: a class less likely than this is in no set (``scoring.conformal``).
+    ``test_time_augmentation``: wafers whose first look is not sure are scored in their other turns, too, as many as keep the mean number of
+    looks below ``looks``.
     """
 
     bootstrap: PositiveInt = 200
@@ -49,6 +50,7 @@ class Evaluate(Section):
     threshold: Threshold = Threshold()
     calibration: Literal["temperature", "vector"] = "temperature"
     coverage: float = Field(default=0.95, gt=0.5, lt=1)
+    set_floor: float = Field(default=0.02, ge=0, lt=0.5)
     unknown: Unknowns = Unknowns()
     combination_quantile: Share = 0.999
     test_time_augmentation: bool = True

@@ -50,6 +50,18 @@ def test_few_wafers_promise_nothing_and_rare_classes_share_a_threshold():
     assert fit_inclusion(probabilities, gone, 0.95).least.shape == (4,)
 
 
+def test_a_class_whose_labels_are_often_wrong_is_not_in_every_set():
+    """One wafer in ten of class 1 is surely of class 0; the others are clear."""
+    truth = np.repeat([0, 1], 200)
+    first = np.where(truth == 0, 0.995, 0.005)
+    first[200:220] = 0.999
+    probabilities = np.column_stack((first, 1 - first))
+    everywhere, floored = (fit_inclusion(probabilities, truth, 0.95, floor) for floor in (0.0, 0.02))
+    assert sets(probabilities, everywhere.least)[:200].sum(axis=1).tolist() == [2] * 200
+    assert sets(probabilities, floored.least)[:200].sum(axis=1).tolist() == [1] * 200
+    assert (floored.least >= 0.02).all()
+
+
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=12), st.sampled_from([0.8, 0.9, 0.95]))
 def test_rare_classes_borrow_from_the_smallest_of_the_others_and_from_no_more_than_they_need(counts, coverage):
     count = np.array(counts)
