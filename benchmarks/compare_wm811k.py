@@ -3,7 +3,7 @@
 The floor is a plain residual CNN of .70 M parameters on the 64 px view, wafers drawn as they come, quarter turns and flips, 12 epochs, no
 averaged weights, no softened labels, no hand-made features. Both are trained on the training part of ``wm811k_dev.npz`` split by blocks of
 rows (no lot on two sides), each keeps its best epoch on the validation part, and is judged once on the test part; the interval draws whole
-blocks.
+blocks. ``alike``: the default, but that all classes are drawn equally often.
 
     python benchmarks/compare_wm811k.py --workspace FOLDER [--ways floor default] [--seeds 0] [--share 1.0]
 
@@ -30,6 +30,7 @@ FLOOR = {
 WAYS: dict[str, dict[str, Any]] = {
     "floor": {"balance": BASE.balance.model_copy(update={"tempering": 1.0}), "train": BASE.train.model_copy(update=FLOOR)},
     "default": {},
+    "alike": {"balance": BASE.balance.model_copy(update={"tempering": 0.0})},
 }
 """Sections of params.yaml that each way replaces."""
 KEPT = ("macro_f1", "macro_f1_low", "macro_f1_high", "escape_rate", "overkill_rate", "recall_Scratch", "recall_Loc", "recall_Donut")

@@ -45,7 +45,7 @@ def test_tables_of_spreadsheets_are_read(tmp_path, text):
         (b"row;col;label\n1;2;dot\n", "truth.columns.*row;col;label.*commas"),
         (b"row,col,label\n1,2,d\xff\n", "truth.text.*UTF-8"),
         (b'row,col,label\n1,2,"' + b"x" * 200_000 + b'"\n', "truth.text"),
-        (b"row,col,label" + b",x" * 1_000_000 + b"\n", "truth.text.*a line of 2,000,"),
+        (b"row,col,label" + b",x" * 1_000_000 + b"\n", "truth.text.*a line of more than 65,536"),
         (b"row,col,label\n1,2,dot" + b"," * 1_000_000 + b"\n", "truth.text"),
         (b"row,col,label\n1,'2,dot\n", r"truth\.number.*\"'2\".*line 2"),
         (b"row,col,label\n1,inf,dot\n", "truth.label"),
