@@ -21,7 +21,7 @@ from inspection.params import Ingest
 
 pytestmark = pytest.mark.slow  # every kind of raster many times
 ANY_KIND = pytest.mark.parametrize("kind", list(KINDS))
-SOME = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def numbers(shape, dtype, seed=0):
