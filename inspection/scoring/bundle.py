@@ -103,13 +103,13 @@ class Bundle:
         """What decides."""
         return DecisionRule(self.taxonomy.names, self.thresholds, self.least)
 
-    def scaled(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    def scaled(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Calibrated logits (..., k), whose softmax are the probabilities."""
-        return (logits if self.vector is None else self.vector(logits)) / self.temperature
+        return np.asarray(logits if self.vector is None else self.vector(logits), np.float64) / self.temperature
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Calibrated probabilities (n, k) of logits (n, k)."""
-        return softmax(logits if self.vector is None else self.vector(logits), self.temperature)
+        return softmax(self.scaled(logits))
 
 
 def write_bundle(folder: Path, bundle: Bundle, network: Path) -> str:

@@ -39,6 +39,7 @@ DIRECTIONS = 32
 KEPT_WAFERS = 8_000
 """Training wafers that ``neighbours`` keeps, at most."""
 NEAREST = np.float32(3.0)
+"""Spreads: the logarithm of a distance of next to nothing would outweigh all that the other one says."""
 
 
 class Strangeness(Protocol):

@@ -104,7 +104,7 @@ def count(
         "window_px": classifier.window_px,
         "stride_px": classifier.stride_px,
         "objects": len(found.boxes),
-        "classes": _rows(found, known),
+        "classes": _rows(found, known, classifier.window_px / 2),
         "out": None if out is None else str(out),
         "png": None if png is None else str(png),
     }
@@ -151,13 +151,12 @@ def _opened(image: Path, workspace: Workspace, report: Report) -> Iterator[Pyram
         yield Pyramid(Path(aside) / "pyramid")
 
 
-def _rows(found: Counted, known: tuple[NDArray[np.float64], list[str]] | None) -> list[dict[str, Any]]:
+def _rows(found: Counted, known: tuple[NDArray[np.float64], list[str]] | None, reach_px: float) -> list[dict[str, Any]]:
     from inspection.evaluation.counting import against_truth
 
     if known is None:
         return [{"class": name, "counted": counted} for name, counted in found.counts.items()]
     centres, labels = known
-    reach_px = (found.boxes[0, 2] - found.boxes[0, 0]) / 2 if len(found.boxes) else 1.0
     errors = against_truth(found, centres, np.array([found.names.index(label) for label in labels], np.int64), reach_px)
     return [
         {"class": e.name, "counted": e.counted, "true": e.true, "matched": e.matched, "error": None if np.isnan(e.error) else e.error}
